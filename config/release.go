@@ -1,0 +1,139 @@
+// Package config is release.yaml: what the operator writes. It holds every
+// option struct, reads strictly, and reports errors as file:line:col.
+package config
+
+import "path/filepath"
+
+// Release is a release.yaml: a product, where its parts live, its keys and its
+// targets. It holds no version; a release is opened with one.
+type Release struct {
+	Product  Name      `yaml:"product" jsonschema:"required" jsonschema_description:"name of the product, shown in the header"`
+	State    string    `yaml:"state" jsonschema_description:"directory of the journal, runs, plans and logs (default state)"`
+	Staging  string    `yaml:"staging" jsonschema_description:"directory of staged artifacts (default staging)"`
+	Served   string    `yaml:"served" jsonschema_description:"directory that clients read (default served)"`
+	Keys     []Key     `yaml:"keys" jsonschema_description:"signing keys, secrets by reference"`
+	Targets  []Target  `yaml:"targets" jsonschema:"required" jsonschema_description:"what production serves"`
+	Commands []Command `yaml:"commands" jsonschema_description:"programs that checklist items may run"`
+	Probes   []Probe   `yaml:"probes" jsonschema_description:"HTTP checks that checklist items may make"`
+	Console  Console   `yaml:"console" jsonschema_description:"how the console looks and behaves"`
+
+	dir string
+}
+
+// Dir is the directory of the release.yaml; relative paths start there.
+func (r *Release) Dir() string { return r.dir }
+
+// Path resolves a path of the configuration against the directory of its file.
+func (r *Release) Path(p string) string {
+	if filepath.IsAbs(p) {
+		return filepath.Clean(p)
+	}
+	return filepath.Join(r.dir, p)
+}
+
+// Target finds a target by name.
+func (r *Release) Target(name string) (*Target, bool) {
+	for i := range r.Targets {
+		if string(r.Targets[i].Name) == name {
+			return &r.Targets[i], true
+		}
+	}
+	return nil, false
+}
+
+// Key finds a signing key by name.
+func (r *Release) Key(name string) (*Key, bool) {
+	for i := range r.Keys {
+		if string(r.Keys[i].Name) == name {
+			return &r.Keys[i], true
+		}
+	}
+	return nil, false
+}
+
+// Command finds a program by name.
+func (r *Release) Command(name string) (*Command, bool) {
+	for i := range r.Commands {
+		if string(r.Commands[i].Name) == name {
+			return &r.Commands[i], true
+		}
+	}
+	return nil, false
+}
+
+// Probe finds an HTTP check by name.
+func (r *Release) Probe(name string) (*Probe, bool) {
+	for i := range r.Probes {
+		if string(r.Probes[i].Name) == name {
+			return &r.Probes[i], true
+		}
+	}
+	return nil, false
+}
+
+// Key is an OpenPGP key pair: the private half by reference, the public half as
+// the armored file that clients are given.
+type Key struct {
+	Name       Name   `yaml:"name" jsonschema:"required"`
+	Private    Secret `yaml:"private" jsonschema:"required" jsonschema_description:"armored private key, as env:NAME or file:PATH"`
+	Passphrase Secret `yaml:"passphrase" jsonschema_description:"passphrase of the private key, as env:NAME or file:PATH"`
+	Public     string `yaml:"public" jsonschema:"required" jsonschema_description:"path of the armored public key that clients import"`
+}
+
+// Target is one thing that production serves.
+type Target struct {
+	Name      Name   `yaml:"name" jsonschema:"required" jsonschema_description:"what operators type, such as core-el9"`
+	Format    Format `yaml:"format" jsonschema:"required"`
+	Component Name   `yaml:"component" jsonschema:"required" jsonschema_description:"first directory of the staging area"`
+	Series    Series `yaml:"series" jsonschema:"required" jsonschema_description:"second directory of the staging area, such as 2025"`
+	OS        OS     `yaml:"os" jsonschema:"required" jsonschema_description:"operating system and architecture, such as el9-x86_64"`
+	Key       Name   `yaml:"key" jsonschema:"required" jsonschema_description:"name of the signing key"`
+	Path      string `yaml:"path" jsonschema_description:"directory below served (default {format}/{component}/{series}/{os})"`
+	URL       string `yaml:"url" jsonschema_description:"where clients reach the target's directory"`
+
+	Policy    Policy `yaml:"policy" jsonschema_description:"which packages a new snapshot keeps of the one in production"`
+	Keep      int    `yaml:"keep" jsonschema_description:"versions of a package that accumulate keeps (default 3)"`
+	Snapshots int    `yaml:"snapshots" jsonschema_description:"published snapshots that prune keeps (default 5)"`
+
+	Compress   Compression `yaml:"compress" jsonschema_description:"of the metadata: gz is read by every client, zstd from EL9 on"`
+	Signatures Signatures  `yaml:"signatures" jsonschema_description:"header: the header alone, which names the payload's digest; both: also header and payload together, for old rpm"`
+
+	Subscriber *Subscriber `yaml:"subscriber" jsonschema_description:"credentials that clients of this target use"`
+}
+
+// Subscriber is what a client sends by HTTP basic authentication.
+type Subscriber struct {
+	Username string `yaml:"username" jsonschema:"required"`
+	Password Secret `yaml:"password" jsonschema:"required"`
+}
+
+// Command is a program that a checklist item may run: by argv, never through a
+// shell. Values reach it in its environment.
+type Command struct {
+	Name    Name              `yaml:"name" jsonschema:"required"`
+	Argv    []string          `yaml:"argv" jsonschema:"required" jsonschema_description:"program and arguments, no shell"`
+	Dir     string            `yaml:"dir" jsonschema_description:"working directory"`
+	Env     map[string]string `yaml:"env" jsonschema_description:"environment values"`
+	Secrets map[string]Secret `yaml:"secrets" jsonschema_description:"environment values by reference"`
+	Timeout Duration          `yaml:"timeout" jsonschema_description:"after which it is stopped (default 1h)"`
+}
+
+// Probe is an HTTP check.
+type Probe struct {
+	Name     Name     `yaml:"name" jsonschema:"required"`
+	URL      string   `yaml:"url" jsonschema:"required"`
+	Status   int      `yaml:"status" jsonschema_description:"wanted status code (default 200)"`
+	Contains string   `yaml:"contains" jsonschema_description:"text that the body must hold"`
+	Username string   `yaml:"username"`
+	Password Secret   `yaml:"password"`
+	Timeout  Duration `yaml:"timeout" jsonschema_description:"default 10s"`
+}
+
+// Console is how the screen looks and behaves.
+type Console struct {
+	Theme    Theme `yaml:"theme" jsonschema_description:"dark, light or colour-blind (default dark)"`
+	ASCII    bool  `yaml:"ascii" jsonschema_description:"draw with ASCII only"`
+	Mouse    bool  `yaml:"mouse" jsonschema_description:"react to the mouse (text selection then needs shift)"`
+	Bell     bool  `yaml:"bell" jsonschema_description:"ring when a run ends"`
+	ReadOnly bool  `yaml:"read_only" jsonschema_description:"show everything, change nothing"`
+}

@@ -1,0 +1,72 @@
+// Package check is what the console observes: keys, staged artifacts, free
+// space, secrets, HTTP. A check that could not be made has failed.
+package check
+
+import (
+	"context"
+	"fmt"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/pipeline"
+)
+
+// Make makes the step of an item that uses check.key, check.staged, check.space,
+// check.secrets or check.http.
+func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	switch item.Uses {
+	case "check.key":
+		return newKey(cfg, item)
+	case "check.staged":
+		return newStaged(cfg, item)
+	case "check.space":
+		return newSpace(cfg, item)
+	case "check.secrets":
+		return observation{run: secrets(cfg)}, nil
+	case "check.http":
+		return newProbe(cfg, item)
+	}
+	return nil, fmt.Errorf("item %s uses %q, which is no check", item.ID, config.Inert(item.Uses))
+}
+
+// observation is a check whose plan is to look.
+type observation struct {
+	run func(context.Context, *pipeline.Env, *pipeline.Progress) (pipeline.Evidence, error)
+}
+
+// Plan is empty: looking changes nothing.
+func (o observation) Plan(context.Context, *pipeline.Env) (pipeline.Plan, error) {
+	return pipeline.Plan{}, nil
+}
+
+// Run looks.
+func (o observation) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
+	return o.run(ctx, env, p)
+}
+
+// watched is a check whose result rests on what can change later.
+type watched struct {
+	observation
+	inputs func(context.Context, *pipeline.Env) (string, error)
+}
+
+// Inputs is a digest of what the result rests on.
+func (w watched) Inputs(ctx context.Context, env *pipeline.Env) (string, error) {
+	return w.inputs(ctx, env)
+}
+
+// targets are those that an item is about: its own, or all.
+func targets(cfg *config.Release, item checklist.Item) ([]*config.Target, error) {
+	if item.Target != "" {
+		t, ok := cfg.Target(item.Target)
+		if !ok {
+			return nil, fmt.Errorf("item %s is about target %q, which the configuration does not have", item.ID, item.Target)
+		}
+		return []*config.Target{t}, nil
+	}
+	var all []*config.Target
+	for i := range cfg.Targets {
+		all = append(all, &cfg.Targets[i])
+	}
+	return all, nil
+}

@@ -1,0 +1,95 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/pipeline"
+	"gantry/pipeline/sign"
+)
+
+// margin is how long a key must last at least.
+const margin = 30
+
+// newKey checks one key (With key) or all: the public file that clients are
+// given is a real key and no placeholder, it is the private key's, the private
+// key can be unlocked, and neither expires within 30 days (With days).
+func newKey(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	keys := cfg.Keys
+	if name := item.With["key"]; name != "" {
+		k, ok := cfg.Key(name)
+		if !ok {
+			return nil, fmt.Errorf("item %s is about key %q, which the configuration does not have", item.ID, config.Inert(name))
+		}
+		keys = []config.Key{*k}
+	}
+	days := margin
+	if text := item.With["days"]; text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("item %s: days is %q, not a number of days", item.ID, config.Inert(text))
+		}
+		days = n
+	}
+	return observation{func(_ context.Context, env *pipeline.Env, p *pipeline.Progress) (pipeline.Evidence, error) {
+		if len(keys) == 0 {
+			return nil, config.Hint(fmt.Errorf("no key is configured"), "write one under keys in release.yaml")
+		}
+		ev := pipeline.Evidence{}
+		for _, k := range keys {
+			p.File(string(k.Name))
+			if err := key(cfg, k, env.Now(), days, ev); err != nil {
+				return nil, fmt.Errorf("key %s: %w", k.Name, err)
+			}
+		}
+		return ev, nil
+	}}, nil
+}
+
+func key(cfg *config.Release, k config.Key, now time.Time, days int, ev pipeline.Evidence) error {
+	b, err := os.ReadFile(cfg.Path(k.Public))
+	if err != nil {
+		return config.Hint(fmt.Errorf("read the public key: %w", err), "put the armored public key there: gpg --armor --export")
+	}
+	public, err := sign.ReadPublic(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.Public, err)
+	}
+	private, err := k.Private.Reveal(cfg.Dir())
+	if err != nil {
+		return err
+	}
+	var pass []byte
+	if !k.Passphrase.IsZero() {
+		if pass, err = k.Passphrase.Reveal(cfg.Dir()); err != nil {
+			return err
+		}
+	}
+	signer, err := sign.Load(private, pass)
+	if err != nil {
+		return fmt.Errorf("%s: %w", k.Private.Reference(), err)
+	}
+	if signer.Fingerprint() != public.Fingerprint() {
+		return config.Hint(fmt.Errorf("the public key clients have is %s, the signing key is %s", public.Fingerprint(), signer.Fingerprint()),
+			"export the public half of the signing key to "+k.Public)
+	}
+	expires := "never"
+	for _, until := range []func() (time.Time, bool){signer.Expires, public.Expires} {
+		at, ends := until()
+		if !ends {
+			continue
+		}
+		expires = at.UTC().Format(time.DateOnly)
+		if at.Before(now.AddDate(0, 0, days)) {
+			return config.Hint(fmt.Errorf("it expires on %s, within %d days", expires, days), "extend it (gpg --quick-set-expire) and give clients the new public key first")
+		}
+	}
+	ev[string(k.Name)+" fingerprint"] = public.Fingerprint()
+	ev[string(k.Name)+" expires"] = expires
+	return nil
+}

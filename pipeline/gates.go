@@ -1,0 +1,121 @@
+package pipeline
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"gantry/checklist"
+	"gantry/config"
+)
+
+// writable refuses what changes anything in a console that may only look.
+func (e *Engine) writable() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.o.ReadOnly:
+		return &RefusedError{Reason: "this console is read-only", Hint: "start it without --read-only, and without console.read_only in release.yaml"}
+	case e.draining:
+		return &RefusedError{Reason: "this console is ending", Hint: "start it again: gantry"}
+	}
+	return nil
+}
+
+// gate tells why a plan may not run in a state, or nil. It is asked right
+// before the intent is written, for the very state that the intent follows.
+func (e *Engine) gate(state checklist.State, plan Plan) error {
+	if state.Hold != nil && plan.Risk != checklist.Safe {
+		return &RefusedError{
+			Reason: fmt.Sprintf("on hold since %s by %s: %s", state.Hold.Time.Format("15:04 MST"), state.Hold.Actor, orNone(state.Hold.Reason)),
+			Hint:   "lift it when the reason is gone: gantry hold --lift"}
+	}
+	if plan.Target != "" && plan.Risk != checklist.Safe {
+		if open := state.OpenRun(plan.Target); open != nil {
+			return &ConflictError{
+				Reason: fmt.Sprintf("%s of %s by %s on %s is not over (run %s)", open.Verb, plan.Target, config.Inert(open.Actor), config.Inert(open.Host), open.Run),
+				Hint:   "wait for it, cancel it (gantry cancel RUN), or, if its console died, settle it: gantry resolve RUN"}
+		}
+	}
+	if plan.Item.ID == "" {
+		return nil
+	}
+	release := state.Release(plan.Release)
+	if release == nil || !release.ClosedAt.IsZero() {
+		return &ConflictError{Reason: "release " + plan.Release + " is closed", Hint: "begin another: gantry open KIND VERSION"}
+	}
+	view := state.View(plan.Release, checklist.Observed{Now: e.o.Now(), Live: e.alive})
+	it, ok := view.Item(plan.Item.ID)
+	if !ok {
+		return &ConflictError{Reason: "release " + plan.Release + " has no item " + plan.Item.ID + " any more"}
+	}
+	switch it.Status {
+	case checklist.StatusBlocked:
+		return &RefusedError{Reason: plan.Item.Title + " is blocked: " + it.Because, Hint: "do that first, or waive it with a reason: gantry skip ITEM --reason ..."}
+	case checklist.StatusWaiting:
+		return &RefusedError{Reason: plan.Item.Title + " is waiting: " + it.Because}
+	case checklist.StatusRunning:
+		return &ConflictError{Reason: plan.Item.Title + " is running already", Hint: "watch it: gantry runs"}
+	case checklist.StatusUnknown:
+		return &RefusedError{Reason: plan.Item.Title + " was begun and nobody knows how it ended", Hint: "look: gantry resolve " + it.State.Run.Run}
+	case checklist.StatusWaived:
+		return &RefusedError{Reason: plan.Item.Title + " is waived", Hint: "take the waiver back first: gantry clear ITEM"}
+	}
+	if it.Barred != "" {
+		return &RefusedError{Reason: plan.Item.Title + " may not be done again now: " + it.Barred, Hint: "do that first"}
+	}
+	return nil
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "no reason given"
+	}
+	return config.Inert(s)
+}
+
+// drifted refuses a flip of a target that serves what the journal does not say.
+func (e *Engine) drifted(state checklist.State, target string) error {
+	t, ok := e.o.Config.Target(target)
+	if !ok {
+		return nil
+	}
+	v := TargetView{}
+	if p := state.Targets[target]; p != nil {
+		v.Journal = *p
+	}
+	var err error
+	if v.Production, err = e.served[target].Pointer("production"); err == nil {
+		v.Staging, err = e.served[target].Pointer("staging")
+	}
+	words := ""
+	if err != nil {
+		words = config.Inert(err.Error())
+	} else {
+		words = drift(v)
+	}
+	if words == "" {
+		return nil
+	}
+	return &RefusedError{
+		Reason: fmt.Sprintf("%s drifted: %s", t.Name, words),
+		Hint:   "find out who moved it; to go on from what is served now: gantry adopt " + string(t.Name)}
+}
+
+var phraseForm = regexp.MustCompile(`^\S+ \+\d+( ~\d+)? -\d+ [0-9a-f]{6}$`)
+
+// confirmed checks what was typed against the phrase of a plan.
+func confirmed(plan Plan, typed string) error {
+	typed = strings.TrimSpace(typed)
+	phrase := plan.Phrase()
+	switch {
+	case typed == phrase:
+		return nil
+	case phraseForm.MatchString(typed):
+		return &ConflictError{
+			Reason: fmt.Sprintf("%q confirms another plan; this one is %q", config.Inert(typed), phrase),
+			Hint:   "read this plan, then type its phrase"}
+	default:
+		return &ConfirmError{Plan: plan, Phrase: phrase, Typed: config.Inert(typed)}
+	}
+}

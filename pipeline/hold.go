@@ -1,0 +1,63 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"gantry/checklist"
+	"gantry/config"
+)
+
+// Hold stops the line: from its entry on nothing begins that a tester or client
+// could see. Anybody may set it.
+func (e *Engine) Hold(ctx context.Context, reason string) error {
+	if err := e.writable(); err != nil {
+		return err
+	}
+	return e.record(ctx, "", checklist.HoldSet, func(checklist.State) (any, error) {
+		return checklist.Held{Reason: strings.TrimSpace(reason)}, nil
+	})
+}
+
+// LiftPhrase is what an operator types to lift the present hold; empty without one.
+func (e *Engine) LiftPhrase() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return liftPhrase(e.fold.Hold)
+}
+
+func liftPhrase(h *checklist.Hold) string {
+	if h == nil {
+		return ""
+	}
+	return "lift " + short(h.Actor, h.Reason, h.Time.UTC().Format(time.RFC3339Nano))
+}
+
+// short is six hex digits of what names a thing.
+func short(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:3])
+}
+
+// Lift ends the present hold, whose phrase must be typed.
+func (e *Engine) Lift(ctx context.Context, typed string) error {
+	if err := e.writable(); err != nil {
+		return err
+	}
+	return e.record(ctx, "", checklist.HoldLifted, func(state checklist.State) (any, error) {
+		phrase := liftPhrase(state.Hold)
+		if phrase == "" {
+			return nil, &RefusedError{Reason: "there is no hold"}
+		}
+		if strings.TrimSpace(typed) != phrase {
+			return nil, &ConfirmError{
+				Plan:   Plan{Verb: "lift", Title: fmt.Sprintf("Lift the hold of %s: %s", state.Hold.Actor, orNone(state.Hold.Reason)), Risk: checklist.Production},
+				Phrase: phrase, Typed: config.Inert(typed)}
+		}
+		return checklist.Held{Reason: state.Hold.Reason}, nil
+	})
+}

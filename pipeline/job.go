@@ -1,0 +1,129 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+
+	"gantry/checklist"
+	"gantry/config"
+)
+
+// Job is what an operator asks for: an item of the release, or a verb on a
+// target.
+type Job struct {
+	Item   string // id of an item of the release
+	Verb   string // or: build, stage, promote, rollback, verify, prune
+	Target string // of a verb
+	To     string // of rollback: the snapshot, empty is the one served before
+	Of     string // of verify: the pointer, empty is production
+}
+
+// risks is what verbs on targets may change.
+var risks = map[string]checklist.Risk{
+	"build":    checklist.Staging,
+	"stage":    checklist.Staging,
+	"verify":   checklist.Safe,
+	"promote":  checklist.Production,
+	"rollback": checklist.Production,
+	"prune":    checklist.Production,
+}
+
+// item finds what a job is about. A verb on a target is the item of the release
+// that does it, where there is one: so it is ticked off, and waits for what the
+// item needs.
+func (e *Engine) item(state checklist.State, job Job) (checklist.Item, *checklist.ReleaseState, error) {
+	release := e.chosen(state)
+	if e.o.Release != "" && release == nil {
+		return checklist.Item{}, nil, &RefusedError{
+			Reason: fmt.Sprintf("no release %q", config.Inert(e.o.Release)), Hint: "see those there are: gantry status"}
+	}
+	if job.Item != "" {
+		if release == nil {
+			return checklist.Item{}, nil, e.noRelease(state)
+		}
+		for _, section := range release.Checklist.Sections {
+			for _, it := range section.Items {
+				if it.ID == job.Item {
+					return it, release, nil
+				}
+			}
+		}
+		return checklist.Item{}, nil, &RefusedError{
+			Reason: fmt.Sprintf("release %s has no item %q", release.ID, config.Inert(job.Item)), Hint: "see its items: gantry status"}
+	}
+	risk, ok := risks[job.Verb]
+	if !ok {
+		return checklist.Item{}, nil, fmt.Errorf("no verb %q on targets", config.Inert(job.Verb))
+	}
+	if _, ok := e.o.Config.Target(job.Target); !ok {
+		return checklist.Item{}, nil, &RefusedError{
+			Reason: fmt.Sprintf("no target %q", config.Inert(job.Target)), Hint: "targets are " + e.targetNames()}
+	}
+	with := map[string]string{}
+	switch job.Verb {
+	case "rollback":
+		if job.To != "" {
+			with["to"] = job.To
+		}
+	case "verify":
+		with["pointer"] = job.Of
+		if job.Of == "" {
+			with["pointer"] = "production"
+		}
+	}
+	if release != nil && job.To == "" {
+		for _, section := range release.Checklist.Sections {
+			for _, it := range section.Items {
+				if it.Uses == job.Verb && it.Target == job.Target && (job.Verb != "verify" || it.With["pointer"] == with["pointer"]) {
+					return it, release, nil
+				}
+			}
+		}
+	}
+	return checklist.Item{
+		Title: job.Verb + " " + job.Target, Kind: checklist.Step, Uses: job.Verb,
+		Target: job.Target, With: with, Risk: risk,
+	}, release, nil
+}
+
+func (e *Engine) noRelease(state checklist.State) error {
+	open := state.OpenReleases()
+	if len(open) == 0 {
+		return &RefusedError{Reason: "no release is open", Hint: "begin one: gantry open KIND VERSION"}
+	}
+	ids := make([]string, len(open))
+	for i, r := range open {
+		ids[i] = r.ID
+	}
+	return &RefusedError{Reason: "several releases are open", Hint: "choose one with --release: " + strings.Join(ids, ", ")}
+}
+
+func (e *Engine) targetNames() string {
+	names := make([]string, len(e.o.Config.Targets))
+	for i, t := range e.o.Config.Targets {
+		names[i] = string(t.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// step makes the step of an item. Verbs on a target go to the trade of its
+// format; what has a dot (check.key) or a maker of its name goes there.
+func (e *Engine) step(item checklist.Item) (Step, error) {
+	name, _, _ := strings.Cut(item.Uses, ".")
+	if _, verb := risks[item.Uses]; verb {
+		t, ok := e.o.Config.Target(item.Target)
+		if !ok {
+			return nil, &RefusedError{
+				Reason: fmt.Sprintf("item %s is about target %q, which the configuration no longer has", item.ID, item.Target),
+				Hint:   "bring the target back, or close the release and open it anew"}
+		}
+		name = string(t.Format)
+	}
+	maker, ok := e.o.Makers[name]
+	if !ok {
+		return nil, &RefusedError{
+			Reason: fmt.Sprintf("nothing here does %q", config.Inert(item.Uses)),
+			Hint:   "a manual item is ticked: gantry tick ITEM --note ..."}
+	}
+	return maker(e.o.Config, item)
+}

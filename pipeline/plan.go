@@ -1,0 +1,68 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"gantry/checklist"
+)
+
+// Plan is what a step would change.
+type Plan struct {
+	Release string         `json:"release,omitempty"`
+	Item    checklist.Item `json:"item"`
+	Verb    string         `json:"verb"`
+	Title   string         `json:"title"` // verb, object and consequence in a sentence
+	Target  string         `json:"target,omitempty"`
+	Risk    checklist.Risk `json:"risk"`
+
+	Move    *checklist.Move `json:"move,omitempty"` // the pointer it would flip
+	Added   []Change        `json:"added,omitempty"`
+	Changed []Change        `json:"changed,omitempty"`
+	Removed []Change        `json:"removed,omitempty"`
+	Bytes   int64           `json:"bytes"` // size of what is added or changed
+
+	Warnings []string          `json:"warnings,omitempty"`
+	Facts    map[string]string `json:"facts,omitempty"`  // what else it is bound to: the manifest's digest, the key's fingerprint
+	Inputs   string            `json:"inputs,omitempty"` // digest of what it was computed from
+}
+
+// Change is one package or file that a plan adds, changes or removes.
+type Change struct {
+	Name string `json:"name"`           // what an operator calls it: kernel.x86_64
+	From string `json:"from,omitempty"` // version before
+	To   string `json:"to,omitempty"`   // version after
+	Size int64  `json:"size,omitempty"` // bytes after
+	Down bool   `json:"down,omitempty"` // the version goes down
+}
+
+// Digest is the SHA-256 of the plan in lower-case hex. Two plans that would do
+// the same to the same world have the same digest.
+func (p Plan) Digest() string {
+	b, err := json.Marshal(p) // maps are written in key order
+	if err != nil {
+		panic("a plan holds only strings and numbers: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// Phrase is what an operator types to confirm the plan: its target, its counts
+// and six digits of its digest, as in "core-el9 +17 -2 7f3a9c". Packages whose
+// version changes are counted as ~3 where there are any.
+func (p Plan) Phrase() string {
+	var b strings.Builder
+	name := p.Target
+	if name == "" {
+		name = p.Verb
+	}
+	fmt.Fprintf(&b, "%s +%d", name, len(p.Added))
+	if len(p.Changed) > 0 {
+		fmt.Fprintf(&b, " ~%d", len(p.Changed))
+	}
+	fmt.Fprintf(&b, " -%d %s", len(p.Removed), p.Digest()[:6])
+	return b.String()
+}

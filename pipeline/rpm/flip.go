@@ -1,0 +1,252 @@
+package rpm
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/pipeline"
+	"gantry/storage"
+)
+
+// flip moves a pointer to another snapshot: stage, promote and rollback differ
+// in the pointer and in how they choose the snapshot.
+type flip struct {
+	trade
+	pointer string
+	goal    func(ctx context.Context, w *world) (*snapshot, error)
+}
+
+// Points lists the failpoints of a flip, in their order. A crash at any of them
+// leaves the pointer on one snapshot or the other, whole.
+func Points() []string {
+	return []string{"rpm.flip.checked", "rpm.flip.done", "rpm.flip.verified"}
+}
+
+// Plan names the snapshot that the pointer would go to and what that changes for
+// the clients of production. Where the snapshot that is wanted cannot be served
+// as it is, a twin of it must be there, or the error wraps pipeline.ErrUnprepared.
+func (f *flip) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, error) {
+	w, wanted, err := f.want(ctx, env)
+	if err != nil {
+		return pipeline.Plan{}, err
+	}
+	to, why, err := w.servable(wanted, f.pointer)
+	if err != nil {
+		return pipeline.Plan{}, err
+	}
+	if to == nil {
+		return pipeline.Plan{}, fmt.Errorf("snapshot %s cannot be served as it is, since %s: %w", wanted.ID, why, pipeline.ErrUnprepared)
+	}
+	before, err := w.current()
+	if err != nil {
+		return pipeline.Plan{}, err
+	}
+	p := pipeline.Plan{
+		Move: &checklist.Move{Pointer: f.pointer, From: w.at(f.pointer), To: to.ID, Revision: to.Revision},
+		Facts: map[string]string{
+			"manifest": to.sum,
+			"key":      to.lineage.Key,
+			"revision": strconv.FormatInt(to.Revision, 10),
+			"packages": strconv.Itoa(len(to.packages())),
+		},
+	}
+	served := packagesOf(before)
+	compare(served, to.packages()).put(&p, len(served))
+	if to.TwinOf != "" {
+		p.Facts["twin_of"] = to.TwinOf
+	}
+	if why != "" {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is a twin of %s, with the same packages and newer metadata, since %s", to.ID, wanted.ID, why))
+	}
+	f.describe(&p)
+	if p.Inputs, err = f.inputs(ctx, w); err != nil {
+		return pipeline.Plan{}, err
+	}
+	return p, nil
+}
+
+// describe says in a sentence what the flip does.
+func (f *flip) describe(p *pipeline.Plan) {
+	from := p.Move.From
+	if from == "" {
+		from = "nothing"
+	}
+	switch {
+	case p.Move.From == p.Move.To:
+		p.Title = fmt.Sprintf("Leave %s of %s on snapshot %s, which it serves", f.pointer, f.target.Name, p.Move.To)
+	case f.pointer == staging:
+		p.Title = fmt.Sprintf("Stage snapshot %s of %s in place of %s; testers see it", p.Move.To, f.target.Name, from)
+	case f.item.Uses == "rollback":
+		p.Title = fmt.Sprintf("Roll production of %s back: every client gets snapshot %s in place of %s", f.target.Name, p.Move.To, from)
+		p.Warnings = append(p.Warnings, "what hosts have installed stays: they go back with dnf distro-sync")
+	default:
+		p.Title = fmt.Sprintf("Promote %s: every client gets snapshot %s in place of %s", f.target.Name, p.Move.To, from)
+		for _, c := range p.Changed {
+			if c.Down {
+				p.Warnings = append(p.Warnings, "what hosts have installed stays: they go down with dnf distro-sync")
+				break
+			}
+		}
+	}
+}
+
+// want looks at the world and chooses the snapshot to serve.
+func (f *flip) want(ctx context.Context, env *pipeline.Env) (*world, *snapshot, error) {
+	w, err := f.look(ctx, env)
+	if err != nil {
+		return nil, nil, err
+	}
+	wanted, err := f.goal(ctx, w)
+	return w, wanted, err
+}
+
+// at is the snapshot that a pointer names.
+func (w *world) at(pointer string) string {
+	if pointer == staging {
+		return w.staging
+	}
+	return w.production
+}
+
+// Prepare builds the twin that Plan found missing.
+func (f *flip) Prepare(ctx context.Context, env *pipeline.Env, p *pipeline.Progress) error {
+	w, wanted, err := f.want(ctx, env)
+	if err != nil {
+		return err
+	}
+	to, why, err := w.servable(wanted, f.pointer)
+	if err != nil || to != nil {
+		return err
+	}
+	p.Logf("snapshot %s cannot be served as it is, since %s", wanted.ID, why)
+	return w.twin(ctx, wanted, p)
+}
+
+// Run moves the pointer as planned, after it made sure that the snapshot is what
+// was planned, and looks at it from outside afterwards. Where the pointer is
+// there already, an earlier run moved it: then it only looks.
+func (f *flip) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
+	w, err := f.look(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	move := plan.Move
+	to, err := w.snapshot(move.To)
+	if err != nil {
+		return nil, err
+	}
+	if to.sum != plan.Facts["manifest"] {
+		return nil, config.Hint(fmt.Errorf("the manifest of snapshot %s is not the one that was planned", to.ID),
+			"somebody wrote into "+w.served.Path()+"; look at the snapshot, then build again")
+	}
+	if w.at(f.pointer) != move.To {
+		if err := f.check(ctx, w, to, p); err != nil {
+			return nil, fmt.Errorf("%s stays on %s: %w", f.pointer, orNothing(w.at(f.pointer)), err)
+		}
+		storage.Reach("rpm.flip.checked")
+		if err := w.served.Flip(ctx, f.pointer, move.From, move.To); err != nil {
+			return nil, err
+		}
+		p.Logf("%s of %s serves snapshot %s", f.pointer, f.target.Name, move.To)
+	}
+	storage.Reach("rpm.flip.done")
+	// From here on clients see it: whoever cancels now still learns how it looks.
+	ev, err := f.outside(context.WithoutCancel(ctx), w, to, p)
+	if err != nil {
+		hint := "look at it with: gantry verify " + string(f.target.Name)
+		if f.pointer == production && move.From != "" {
+			hint += "; to go back: gantry rollback " + string(f.target.Name)
+		}
+		return ev, config.Hint(fmt.Errorf("%s of %s NOW serves snapshot %s, and as clients see it: %w", f.pointer, f.target.Name, move.To, err), hint)
+	}
+	storage.Reach("rpm.flip.verified")
+	return ev, nil
+}
+
+// check makes sure of a snapshot before it is served: all its files, and the
+// signature that clients look at first.
+func (f *flip) check(ctx context.Context, w *world, to *snapshot, p *pipeline.Progress) error {
+	p.Phase("check "+to.ID, pipeline.Bytes, 0)
+	if err := w.served.Check(ctx, to.ID, false, p.Add); err != nil {
+		return err
+	}
+	public, err := f.publicKey()
+	if err != nil {
+		return err
+	}
+	repomd, err := w.small(to.ID, repomdPath)
+	if err != nil {
+		return err
+	}
+	signature, err := w.small(to.ID, signaturePath)
+	if err != nil {
+		return err
+	}
+	if err := public.VerifyDetached(repomd, signature, w.env.Now()); err != nil {
+		return fmt.Errorf("repomd.xml of snapshot %s: %w", to.ID, err)
+	}
+	return nil
+}
+
+// small reads a small file of a snapshot.
+func (w *world) small(id, path string) ([]byte, error) {
+	f, err := w.served.Open(id, path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s of snapshot %s: %w", path, id, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxRepomd+1))
+	if err == nil && len(b) > maxRepomd {
+		err = errLonger
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s of snapshot %s: %w", path, id, err)
+	}
+	return b, nil
+}
+
+// Look tells whether the pointer names what was planned.
+func (f *flip) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
+	served, err := env.Served(f.target)
+	if err != nil {
+		return pipeline.Seen{}, err
+	}
+	at, err := served.Pointer(f.pointer)
+	if err != nil || at != plan.Move.To {
+		return pipeline.Seen{}, err
+	}
+	return pipeline.Seen{Done: true, Evidence: pipeline.Evidence{f.pointer: at}}, nil
+}
+
+// Inputs is a digest of what makes the item true: for stage that staging serves
+// what is staged, for promote that production follows staging, for rollback that
+// production was not moved since.
+func (f *flip) Inputs(ctx context.Context, env *pipeline.Env) (string, error) {
+	w, err := f.look(ctx, env)
+	if err != nil {
+		return "", err
+	}
+	return f.inputs(ctx, w)
+}
+
+func (f *flip) inputs(ctx context.Context, w *world) (string, error) {
+	switch f.item.Uses {
+	case "stage":
+		wanted, err := w.wanted(ctx)
+		return digest([]byte(w.staging + " " + wanted)), err
+	case "promote":
+		return digest([]byte(w.staging + " " + w.production)), nil
+	}
+	return digest([]byte(w.production)), nil
+}
+
+func orNothing(id string) string {
+	if id == "" {
+		return "nothing"
+	}
+	return id
+}

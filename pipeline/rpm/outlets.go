@@ -1,0 +1,173 @@
+package rpm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"gantry/config"
+	"gantry/storage"
+)
+
+// outlet chooses where clients of the target get their files from: http or
+// files; by default http where the target has such an address.
+func (t trade) outlet(served *storage.Served, via string) (outlet, error) {
+	if via == "" {
+		via = "files"
+		if t.online() {
+			via = "http"
+		}
+	}
+	if via == "files" {
+		root, err := os.OpenRoot(served.Path())
+		if err != nil {
+			return nil, fmt.Errorf("read what %s serves: %w", t.target.Name, err)
+		}
+		return &localTree{trade: t, served: served, root: root}, nil
+	}
+	if !t.online() {
+		return nil, config.Hint(fmt.Errorf("target %s has no http address", t.target.Name), "give it a url in release.yaml, or verify the files: via: files")
+	}
+	w := &web{base: strings.TrimRight(t.target.URL, "/"), http: &http.Client{Timeout: 0, Transport: transport()}}
+	if s := t.target.Subscriber; s != nil {
+		password, err := s.Password.Reveal(t.cfg.Dir())
+		if err != nil {
+			return nil, fmt.Errorf("credentials of %s: %w", t.target.Name, err)
+		}
+		w.user, w.password = s.Username, string(password)
+	}
+	return w, nil
+}
+
+// online tells whether clients reach the target over HTTP.
+func (t trade) online() bool {
+	return strings.HasPrefix(t.target.URL, "http://") || strings.HasPrefix(t.target.URL, "https://")
+}
+
+// localTree is the served tree as a file server sees it.
+type localTree struct {
+	trade
+	served *storage.Served
+	root   *os.Root // links that lead out of it lead nowhere
+	id     string
+}
+
+func (d *localTree) mirrorlist(_ context.Context, pointer string) (io.ReadCloser, error) {
+	return d.root.Open(pointer + "/" + mirrorlistPath)
+}
+
+func (d *localTree) enter(prefix string) error {
+	address, ok := strings.CutSuffix(prefix, "/")
+	at := strings.LastIndexByte(address, '/')
+	if ok && at >= 0 {
+		d.id = address[at+1:]
+		if _, err := storage.ParseID(d.id); err == nil && d.prefix(d.served, d.id) == prefix {
+			return nil
+		}
+	}
+	return fmt.Errorf("it leads to %s, not below %s", config.Inert(clip(prefix)), d.prefix(d.served, "..."))
+}
+
+func (d *localTree) open(_ context.Context, href string) (io.ReadCloser, int64, error) {
+	f, err := d.root.Open("snapshots/" + d.id + "/" + href)
+	if err != nil {
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = errors.New("it is not a regular file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, st.Size(), nil
+}
+
+func (d *localTree) workers() int { return runtime.GOMAXPROCS(0) }
+
+func (d *localTree) close() { d.root.Close() }
+
+// web is the target over HTTP.
+type web struct {
+	base, prefix   string
+	user, password string
+	http           *http.Client
+}
+
+// transport gives up on a server that does not answer, not on one that is slow.
+func transport() *http.Transport {
+	const patience = 30 * time.Second
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: patience}).DialContext
+	t.ResponseHeaderTimeout = patience
+	t.DisableCompression = true // bytes are compared as they are
+	return t
+}
+
+// errUnreachable says that there was nobody to ask.
+var errUnreachable = errors.New("cannot be reached")
+
+func (w *web) mirrorlist(ctx context.Context, pointer string) (io.ReadCloser, error) {
+	r, _, err := w.get(ctx, w.base+"/"+pointer+"/"+mirrorlistPath)
+	return r, err
+}
+
+func (w *web) enter(prefix string) error {
+	if !strings.HasPrefix(prefix, w.base+"/snapshots/") || !strings.HasSuffix(prefix, "/") {
+		return fmt.Errorf("it leads to %s, not below %s/snapshots/", config.Inert(clip(prefix)), w.base)
+	}
+	w.prefix = prefix
+	return nil
+}
+
+func (w *web) open(ctx context.Context, href string) (io.ReadCloser, int64, error) {
+	return w.get(ctx, w.prefix+href)
+}
+
+// get asks for a file as it is now, past every cache. Credentials go to the
+// target's own server alone: every address that is asked for begins with it, and
+// net/http drops them where a redirect leaves it.
+func (w *web) get(ctx context.Context, address string) (io.ReadCloser, int64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, 0, fmt.Errorf("ask for %s: %w", config.Inert(clip(address)), err)
+	}
+	req.Header.Set("Cache-Control", "no-cache")
+	if w.user != "" {
+		req.SetBasicAuth(w.user, w.password)
+	}
+	resp, err := w.http.Do(req)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) && op.Op == "dial" {
+			err = fmt.Errorf("%w: %w", errUnreachable, op)
+		}
+		var outer *url.Error
+		if errors.As(err, &outer) { // it repeats the address
+			err = outer.Err
+		}
+		return nil, 0, fmt.Errorf("%s: %w", address, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		err := fmt.Errorf("%s: the server says %s", address, config.Inert(resp.Status))
+		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
+			err = config.Hint(err, "give the target credentials of a subscriber in release.yaml: subscriber, username and password")
+		}
+		return nil, 0, err
+	}
+	return resp.Body, resp.ContentLength, nil
+}
+
+func (w *web) workers() int { return 4 }
+
+func (w *web) close() { w.http.CloseIdleConnections() }

@@ -1,0 +1,126 @@
+package rpm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gantry/pipeline"
+	"gantry/storage"
+)
+
+// servable is the snapshot that a pointer may go to in order to serve what is
+// wanted: that one, or a twin of it that was built aside. Where it is not the
+// wanted one, why says what the matter is with that; where it is nil, there is
+// no such twin yet.
+func (w *world) servable(wanted *snapshot, pointer string) (to *snapshot, why string, err error) {
+	if why, err = w.unfit(wanted, pointer); err != nil || why == "" {
+		return wanted, "", err
+	}
+	for _, id := range slices.Backward(w.ids) {
+		s, err := w.snapshot(id)
+		if err != nil {
+			return nil, "", err
+		}
+		if s.TwinOf != wanted.root() || w.published(id) || id == wanted.ID || !sameSources(s, wanted) {
+			continue
+		}
+		if other, err := w.unfit(s, pointer); err != nil {
+			return nil, "", err
+		} else if other == "" {
+			return s, why, nil
+		}
+	}
+	return nil, why, nil
+}
+
+// unfit says in words why a pointer may not go to a snapshot, or nothing.
+func (w *world) unfit(s *snapshot, pointer string) (string, error) {
+	if s.ID == w.at(pointer) {
+		return "", nil
+	}
+	public, err := w.publicKey()
+	if err != nil {
+		return "", err
+	}
+	if s.lineage.Key != public.Fingerprint() {
+		return "clients were given another key since", nil
+	}
+	address, err := w.small(s.ID, mirrorlistPath)
+	if err != nil {
+		return "", err
+	}
+	if strings.TrimSpace(string(address)) != w.prefix(w.served, s.ID) {
+		return "the target has another address since", nil
+	}
+	if pointer == staging {
+		if at, err := storage.ParseID(w.staging); err == nil && s.Revision <= at.Unix() {
+			return "staging serves newer metadata, and clients may refuse to go back", nil
+		}
+		return "", nil
+	}
+	if s.Revision <= w.highest() {
+		return "production served newer metadata, and clients may refuse to go back", nil
+	}
+	missing, err := w.misses(s)
+	if err == nil && missing != "" {
+		return "clients that hold the metadata of snapshot " + missing + " would miss files", nil
+	}
+	return "", err
+}
+
+// misses names a snapshot that clients may hold and whose files another one does
+// not retain; empty where there is none.
+func (w *world) misses(s *snapshot) (string, error) {
+	there := make(map[string]bool, len(s.Files))
+	for _, f := range s.Files {
+		there[f.Path] = true
+	}
+	for _, id := range w.kept() {
+		kept, err := w.snapshot(id)
+		if err != nil {
+			return "", err
+		}
+		for _, f := range lasting(kept) {
+			if !there[f.Path] {
+				return id, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// sameSources tells whether two snapshots have the same packages, whoever signed
+// them.
+func sameSources(a, b *snapshot) bool {
+	return slices.EqualFunc(a.packages(), b.packages(), func(x, y storage.File) bool {
+		return x.Path == y.Path && x.Version == y.Version && x.Source == y.Source
+	})
+}
+
+// twin builds a snapshot aside with the packages of another one and metadata
+// newer than all that was served. Packages are hard links, unless clients were
+// given another key since: then they are signed anew.
+func (w *world) twin(ctx context.Context, of *snapshot, p *pipeline.Progress) error {
+	key, err := w.signingKey(w.env.Now())
+	if err != nil {
+		return err
+	}
+	p.Phase("check "+of.ID, pipeline.Bytes, 0)
+	if err := w.served.Check(ctx, of.ID, false, p.Add); err != nil {
+		return err
+	}
+	packages, err := of.candidates(key.Fingerprint())
+	if err != nil {
+		return err
+	}
+	from := of.lineage
+	from.Key = key.Fingerprint()
+	m, err := w.publish(ctx, packages, key, from, storage.Manifest{Base: w.production, TwinOf: of.root()}, of, p)
+	if err != nil {
+		return fmt.Errorf("build a twin of snapshot %s: %w", of.ID, err)
+	}
+	p.Logf("snapshot %s is a twin of %s", m.ID, of.ID)
+	return nil
+}

@@ -1,0 +1,95 @@
+package sign
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/ProtonMail/go-crypto/openpgp/packet"
+)
+
+// OpenPGP numbers (RFC 4880, 9.1 and 9.4).
+const (
+	signaturePacket = 2
+
+	dsa = 17
+
+	sha256 = 8
+	sha384 = 9
+	sha512 = 10
+)
+
+// Inspect reads a binary signature without a key to verify it by: exactly one,
+// of version 3 or 4, by algorithms that are known and not weak. Version 3 is
+// what rpm wrote until EL8.
+func Inspect(sig []byte) error {
+	_, err := parse(sig)
+	if errors.Is(err, errVersion3) {
+		return nil
+	}
+	return err
+}
+
+var errVersion3 = errors.New("the signature is of version 3, which clients no longer take")
+
+// parse reads exactly one signature over binary data.
+func parse(sig []byte) (*packet.Signature, error) {
+	if len(sig) > maxSignatureSize {
+		return nil, fmt.Errorf("%d bytes are too many for a signature", len(sig))
+	}
+	if len(sig) == 0 {
+		return nil, errors.New("there is no signature")
+	}
+	r := bytes.NewReader(sig)
+	op, err := packet.NewOpaqueReader(r).Next()
+	if err != nil || op.Tag != signaturePacket {
+		return nil, errors.New("it is not a whole OpenPGP signature")
+	}
+	if r.Len() > 0 {
+		return nil, errors.New("there is more than one signature")
+	}
+	body := op.Contents
+	if len(body) > 0 && body[0] == 3 {
+		// version, length of what is hashed (5), type, time, key, algorithms
+		const least = 19
+		if len(body) < least || body[1] != 5 || body[2] != byte(packet.SigTypeBinary) {
+			return nil, errors.New("the signature is damaged")
+		}
+		if err := known(body[15], body[16]); err != nil {
+			return nil, err
+		}
+		return nil, errVersion3
+	}
+	if len(body) < 4 {
+		return nil, errors.New("the signature is damaged")
+	}
+	if body[0] != 4 {
+		return nil, fmt.Errorf("the signature is of version %d, which is not known here", body[0])
+	}
+	if err := known(body[2], body[3]); err != nil {
+		return nil, err
+	}
+	p, err := op.Parse()
+	if err != nil {
+		return nil, fmt.Errorf("the signature is damaged: %w", err)
+	}
+	s, ok := p.(*packet.Signature)
+	if !ok || s.SigType != packet.SigTypeBinary {
+		return nil, errors.New("the signature is not over binary data")
+	}
+	return s, nil
+}
+
+// known refuses algorithms that are unknown or weak.
+func known(algorithm, digest byte) error {
+	if a := packet.PublicKeyAlgorithm(algorithm); !knownAlgorithm(a) && algorithm != dsa {
+		return fmt.Errorf("the signature is by algorithm %d, which is not known here", algorithm)
+	}
+	switch digest {
+	case sha256, sha384, sha512:
+		return nil
+	case 1, 2:
+		return errors.New("the signature is over MD5 or SHA-1, which are weak")
+	}
+	return fmt.Errorf("the signature is over digest %d, which is not known here", digest)
+}

@@ -1,0 +1,210 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/storage"
+)
+
+// Plan computes what a job would change. Where something must be built aside
+// first, it is, as a run of its own. Interrupted runs of the target are settled
+// by looking.
+func (e *Engine) Plan(ctx context.Context, job Job) (Plan, error) {
+	if err := e.Refresh(ctx); err != nil {
+		return Plan{}, err
+	}
+	item, release, step, err := e.find(job)
+	if err != nil {
+		return Plan{}, err
+	}
+	if item.Target != "" && e.writable() == nil {
+		if err := e.settle(ctx, item.Target); err != nil {
+			return Plan{}, err
+		}
+	}
+	plan, err := e.plan(ctx, item, release, step)
+	if !errors.Is(err, ErrUnprepared) {
+		return plan, err
+	}
+	prep, ok := step.(Preparer)
+	if !ok {
+		return Plan{}, err
+	}
+	if err := e.prepare(ctx, prep, item, release); err != nil {
+		return Plan{}, err
+	}
+	return e.plan(ctx, item, release, step)
+}
+
+func (e *Engine) find(job Job) (checklist.Item, *checklist.ReleaseState, Step, error) {
+	e.mu.Lock()
+	state := e.fold.Clone()
+	e.mu.Unlock()
+	item, release, err := e.item(state, job)
+	if err != nil {
+		return item, nil, nil, err
+	}
+	if item.Kind == checklist.Manual {
+		return item, nil, nil, &RefusedError{
+			Reason: item.Title + " is done by a person, not by the console",
+			Hint:   "say what you saw: gantry tick " + item.ID + " --note ..."}
+	}
+	step, err := e.step(item)
+	return item, release, step, err
+}
+
+func (e *Engine) plan(ctx context.Context, item checklist.Item, release *checklist.ReleaseState, step Step) (Plan, error) {
+	id, version := "", ""
+	if release != nil {
+		id, version = release.ID, release.Version
+	}
+	p, err := step.Plan(ctx, e.env(id, version))
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan %s: %w", strings.ToLower(item.Title), err)
+	}
+	p.Release, p.Item, p.Verb, p.Target, p.Risk = id, item, item.Uses, item.Target, item.Risk
+	if p.Move != nil && p.Move.Pointer == "production" {
+		p.Risk = checklist.Production // whatever a template says
+	}
+	if p.Title == "" {
+		p.Title = item.Title
+	}
+	if o, ok := step.(Observer); ok && p.Inputs == "" {
+		if p.Inputs, err = o.Inputs(ctx, e.env(id, version)); err != nil {
+			return Plan{}, fmt.Errorf("plan %s: %w", strings.ToLower(item.Title), err)
+		}
+	}
+	return p, nil
+}
+
+// prepare runs what must be built aside before a plan can be made.
+func (e *Engine) prepare(ctx context.Context, prep Preparer, item checklist.Item, release *checklist.ReleaseState) error {
+	plan := Plan{
+		Item: checklist.Item{}, Verb: "prepare", Title: "Build aside what " + strings.ToLower(item.Title) + " needs",
+		Target: item.Target, Risk: checklist.Staging,
+	}
+	version := ""
+	if release != nil {
+		plan.Release, version = release.ID, release.Version
+	}
+	a, err := e.begin(ctx, plan, "", nil, func(ctx context.Context, p *Progress) (Evidence, error) {
+		return nil, prep.Prepare(ctx, e.env(plan.Release, version), p)
+	})
+	if err != nil {
+		return err
+	}
+	return a.Wait()
+}
+
+// Start runs a plan. The world is planned again first, and where that gives
+// another plan, this one is void. A plan that changes production runs only with
+// its phrase typed. The run goes on when ctx ends; Cancel stops it.
+func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, error) {
+	item, release, step, err := e.restep(plan)
+	if err != nil {
+		return nil, err
+	}
+	if plan.Risk == checklist.Production || item.Risk == checklist.Production {
+		if err := confirmed(plan, typed); err != nil {
+			e.refuse(ctx, plan, typed, err)
+			return nil, err
+		}
+	}
+	version := ""
+	if release != nil {
+		version = release.Version
+	}
+	again := func(ctx context.Context) error {
+		now, err := e.plan(ctx, item, release, step)
+		if err != nil {
+			return err
+		}
+		if now.Digest() != plan.Digest() {
+			return &ConflictError{
+				Reason: "the plan is void, " + difference(plan, now),
+				Hint:   "look at the new plan: gantry plan " + argument(plan)}
+		}
+		return nil
+	}
+	if _, err := e.state.Put(ctx, "plans/"+plan.Digest()+".json", strings.NewReader(marshal(plan)), storage.Always); err != nil {
+		return nil, fmt.Errorf("keep the plan: %w", err)
+	}
+	return e.begin(ctx, plan, strings.TrimSpace(typed), again, func(ctx context.Context, p *Progress) (Evidence, error) {
+		return step.Run(ctx, e.env(plan.Release, version), plan, p)
+	})
+}
+
+// restep finds the item, release and step of a plan that was made before.
+func (e *Engine) restep(plan Plan) (checklist.Item, *checklist.ReleaseState, Step, error) {
+	e.mu.Lock()
+	state := e.fold.Clone()
+	e.mu.Unlock()
+	var release *checklist.ReleaseState
+	if plan.Release != "" {
+		if release = state.Release(plan.Release); release == nil {
+			return plan.Item, nil, nil, &ConflictError{Reason: "release " + plan.Release + " is not there any more"}
+		}
+	}
+	step, err := e.step(plan.Item)
+	return plan.Item, release, step, err
+}
+
+// argument is how an operator names what a plan is about.
+func argument(plan Plan) string {
+	if plan.Item.ID != "" {
+		return plan.Item.ID
+	}
+	return plan.Verb + ":" + plan.Target
+}
+
+func marshal(plan Plan) string {
+	b, err := json.Marshal(plan)
+	if err != nil {
+		panic("a plan holds only strings and numbers: " + err.Error())
+	}
+	return string(b)
+}
+
+// difference says in words what made a plan void.
+func difference(was, is Plan) string {
+	switch {
+	case was.Move != nil && is.Move != nil && was.Move.From != is.Move.From:
+		return fmt.Sprintf("%s moved: it was %s and is %s", was.Move.Pointer, orNothing(was.Move.From), orNothing(is.Move.From))
+	case was.Move != nil && is.Move != nil && was.Move.To != is.Move.To:
+		return fmt.Sprintf("it would now go to %s, not to %s", orNothing(is.Move.To), orNothing(was.Move.To))
+	case was.Inputs != is.Inputs:
+		return "what it rests on changed"
+	default:
+		return "it would now do something else"
+	}
+}
+
+// refuse records that somebody tried; what cannot be recorded is still refused.
+func (e *Engine) refuse(ctx context.Context, plan Plan, typed string, why error) {
+	if typed == "" {
+		return // asking for the phrase is no attempt
+	}
+	const most = 200
+	typed = config.Inert(typed)
+	if len(typed) > most {
+		typed = typed[:most]
+	}
+	_ = e.record(ctx, plan.Release, checklist.Refused, func(checklist.State) (any, error) {
+		return checklist.Refusal{Verb: plan.Verb, Target: plan.Target, Plan: plan.Digest(), Typed: typed, Reason: why.Error()}, nil
+	})
+}
+
+// newRun names a run by its time and 8 random hex digits.
+func (e *Engine) newRun() string {
+	var b [4]byte
+	rand.Read(b[:])
+	return e.o.Now().UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(b[:])
+}

@@ -1,0 +1,78 @@
+// Package pipeline is how things are done: the engine, and what it asks of the
+// trades that do the work. A trade makes steps; a step is planned without
+// changing anything, confirmed where it is dangerous, and run.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/storage"
+)
+
+// Step is one thing that the console can do or observe.
+type Step interface {
+	// Plan computes what Run would change. It reads only.
+	Plan(ctx context.Context, env *Env) (Plan, error)
+	// Run does what the plan says, and nothing else. It may be run again after
+	// it was interrupted anywhere.
+	Run(ctx context.Context, env *Env, plan Plan, p *Progress) (Evidence, error)
+}
+
+// ErrUnprepared is what Plan of a Preparer wraps while something must be built
+// aside first.
+var ErrUnprepared = errors.New("something must be built aside first")
+
+// Preparer is a step that must build something aside before it can be planned,
+// such as the re-signed twin of a snapshot that goes back to production. Prepare
+// changes nothing that a client can see; Plan then finds what it built.
+type Preparer interface {
+	Prepare(ctx context.Context, env *Env, p *Progress) error
+}
+
+// Looker is a step whose effect can be seen afterwards. Look tells, without
+// changing anything, whether the plan's effect is there.
+type Looker interface {
+	Look(ctx context.Context, env *Env, plan Plan) (Seen, error)
+}
+
+// Observer is a step whose result rests on something that can change later.
+// Inputs is a digest of it as it is now; it must be cheap, since it is asked
+// for while a screen is shown.
+type Observer interface {
+	Inputs(ctx context.Context, env *Env) (string, error)
+}
+
+// Maker makes the step of an item.
+type Maker func(cfg *config.Release, item checklist.Item) (Step, error)
+
+// Makers are the trades by name. A verb on a target (build, stage, promote,
+// rollback, verify, prune) goes to the maker named by the target's format, such
+// as rpm; check.key goes to check; command goes to command.
+type Makers map[string]Maker
+
+// Seen is what looking found.
+type Seen struct {
+	Done     bool // the effect is there, whole
+	Evidence Evidence
+}
+
+// Evidence is what was observed, by name: "packages": "17", "expires": "2027-03-01".
+type Evidence map[string]string
+
+// Env is what a step may use.
+type Env struct {
+	Config  *config.Release
+	Staging *storage.Staging
+	Now     func() time.Time
+	Release string // id of the release it is run for, empty outside one
+	Version string // version of that release
+
+	// Served opens the served tree of a target.
+	Served func(t *config.Target) (*storage.Served, error)
+	// History is what the journal says of a target.
+	History func(target string) checklist.Pointers
+}

@@ -1,0 +1,66 @@
+package pipeline
+
+import (
+	"time"
+
+	"gantry/checklist"
+)
+
+// View is everything a screen shows, at a moment. It shares nothing with the
+// engine and may be kept.
+type View struct {
+	Now       time.Time
+	Product   string
+	Actor     string
+	ReadOnly  bool
+	Checklist checklist.View            // of the chosen release; Release is nil without one
+	Open      []*checklist.ReleaseState // all open releases
+	Hold      *checklist.Hold
+	Targets   []TargetView
+	Runs      []RunView // newest first
+	Head      uint64    // sequence of the last event read
+	Trouble   []string  // what is wrong with the journal or the stores, in words
+}
+
+// TargetView is a target at a moment.
+type TargetView struct {
+	Name       string
+	Format     string
+	Path       string // of its served directory
+	URL        string
+	Staging    string // snapshot that is served there, empty without
+	Production string
+	Drift      string // what is served against what the journal says, in words; empty where they agree
+	Journal    checklist.Pointers
+	Snapshots  []SnapshotView // newest first
+	Busy       string         // run that is at it
+}
+
+// SnapshotView is one snapshot of a target.
+type SnapshotView struct {
+	ID        string
+	Created   time.Time
+	TwinOf    string
+	Published time.Time // when production last began to serve it, zero if never
+	Current   bool      // production serves it
+}
+
+// RunView is a run at a moment.
+type RunView struct {
+	checklist.Run
+	Live   bool   // a console is at it now
+	Own    bool   // this console is
+	Status Status // progress, where it is live
+}
+
+// State is the run's state in a word: running, unknown, done, failed, cancelled.
+func (r RunView) State() string {
+	switch {
+	case r.Ended != nil:
+		return string(r.Ended.Outcome)
+	case r.Live:
+		return string(checklist.StatusRunning)
+	default:
+		return string(checklist.StatusUnknown)
+	}
+}

@@ -1,0 +1,180 @@
+package storage_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gantry/storage"
+)
+
+// BenchmarkVerify hashes the tree that GANTRY_BENCH names (files with FILE.sha256
+// beside them) and compares with their sidecars, and reports its wall time as a
+// share of that of two sha256sum processes on the same tree.
+func BenchmarkVerify(b *testing.B) {
+	dir := os.Getenv("GANTRY_BENCH")
+	if dir == "" {
+		b.Skip("GANTRY_BENCH names no tree")
+	}
+	d := openDir(b, dir)
+	var files []string
+	ok(b, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() && !strings.HasSuffix(path, ".sha256") && !strings.HasPrefix(e.Name(), ".") {
+			rel, _ := filepath.Rel(dir, path)
+			if _, err := os.Stat(path + ".sha256"); err == nil {
+				files = append(files, filepath.ToSlash(rel))
+			}
+		}
+		return err
+	}))
+	if len(files) == 0 {
+		b.Skip("no files with sidecars below " + dir)
+	}
+	want := make([]string, len(files))
+	var bytes int64
+	for i, f := range files {
+		text := must(os.ReadFile(dir + "/" + f + ".sha256"))(b)
+		want[i] = must(storage.ParseSidecar(text, filepath.Base(f)))(b)
+		bytes += must(os.Stat(dir + "/" + f))(b).Size()
+	}
+	theirs := sha256sum(b, dir, files, want)
+	b.SetBytes(bytes)
+	var ours time.Duration
+	for b.Loop() {
+		start := time.Now()
+		sums := must(d.HashFiles(b.Context(), files, 0, nil, nil))(b)
+		for i, s := range sums {
+			if s.Err != nil || s.SHA256 != want[i] {
+				b.Fatalf("%s: %s, %v", files[i], s.SHA256, s.Err)
+			}
+		}
+		ours += time.Since(start)
+	}
+	theirs = min(theirs, sha256sum(b, dir, files, want))
+	b.ReportMetric(ours.Seconds()/float64(b.N)/theirs.Seconds(), "of-2-sha256sum")
+}
+
+// sha256sum is how long two processes take for the files, every second one each.
+func sha256sum(b *testing.B, dir string, files, want []string) time.Duration {
+	b.Helper()
+	if _, err := exec.LookPath("sha256sum"); err != nil {
+		b.Skip("no sha256sum")
+	}
+	var halves [2]strings.Builder
+	for i, f := range files {
+		fmt.Fprintf(&halves[i%2], "%s  %s\n", want[i], f)
+	}
+	start := time.Now()
+	var running []*exec.Cmd
+	for i := range halves {
+		c := exec.Command("sha256sum", "--check", "--quiet", "--strict")
+		c.Dir, c.Stdin = dir, strings.NewReader(halves[i].String())
+		ok(b, c.Start())
+		running = append(running, c)
+	}
+	for _, c := range running {
+		ok(b, c.Wait())
+	}
+	return time.Since(start)
+}
+
+// BenchmarkFlip flips between two snapshots of 10 and of 100,000 files.
+func BenchmarkFlip(b *testing.B) {
+	for _, n := range []int{10, 100_000} {
+		b.Run(fmt.Sprint(n, "files"), func(b *testing.B) {
+			dir := b.TempDir()
+			s := must(storage.OpenServed(dir))(b)
+			defer s.Close()
+			var ids [2]string
+			for i := range ids {
+				ids[i] = must(storage.ParseID("20261121T120000Z"))(b).Add(time.Duration(i) * time.Second).Format("20060102T150405Z")
+				large(b, dir, ids[i], n)
+			}
+			ok(b, s.Flip(b.Context(), "production", "", ids[0]))
+			for b.Loop() {
+				ok(b, s.Flip(b.Context(), "production", ids[0], ids[1]))
+				ids[0], ids[1] = ids[1], ids[0]
+			}
+		})
+	}
+}
+
+// large writes a snapshot of n small files without syncing each.
+func large(b *testing.B, dir, id string, n int) {
+	b.Helper()
+	m := storage.Manifest{ID: id, Revision: must(storage.ParseID(id))(b).Unix()}
+	for i := range n {
+		path := fmt.Sprintf("Packages/%02d/p-%06d.rpm", i/(n/min(n, 100)), i)
+		full := dir + "/snapshots/" + id + "/" + path
+		if i%(n/min(n, 100)) == 0 {
+			ok(b, os.MkdirAll(filepath.Dir(full), 0o755))
+		}
+		ok(b, os.WriteFile(full, nil, 0o444))
+		m.Files = append(m.Files, storage.File{Path: path, SHA256: sum("")})
+	}
+	ok(b, os.WriteFile(dir+"/snapshots/"+id+"/manifest.json", []byte(stored(b, m)), 0o444))
+}
+
+// BenchmarkList lists 100,000 artifacts and reads their sidecars.
+func BenchmarkList(b *testing.B) {
+	s, at := area(b)
+	digest := hex.EncodeToString(make([]byte, 32))
+	for i := range 100_000 {
+		stage(b, at, fmt.Sprintf("p-%06d.rpm", i), "x", digest+"\n")
+	}
+	for b.Loop() {
+		if got := len(must(s.List(b.Context(), place))(b)); got != 100_000 {
+			b.Fatal(got)
+		}
+	}
+}
+
+// BenchmarkLink links 10,000 files into a new snapshot and commits it.
+func BenchmarkLink(b *testing.B) {
+	dir := b.TempDir()
+	s := must(storage.OpenServed(dir))(b)
+	defer s.Close()
+	large(b, dir, "20261121T120000Z", 10_000)
+	m, _, err := s.Manifest("20261121T120000Z")
+	ok(b, err)
+	for b.Loop() {
+		build := begin(b, s)
+		for i := range m.Files {
+			m.Files[i] = must(build.Link("20261121T120000Z", m.Files[i]))(b)
+		}
+		must(build.Commit(b.Context(), storage.Manifest{}, nil))(b)
+		ok(b, s.Remove(b.Context(), build.ID()))
+	}
+}
+
+// BenchmarkOpenJournal opens a journal of 10,000 entries, with and without pack.
+func BenchmarkOpenJournal(b *testing.B) {
+	dir := b.TempDir()
+	ok(b, os.MkdirAll(dir+"/journal", 0o755))
+	e := storage.Envelope{Time: noon, Actor: "neil", Host: "tower", Nonce: "n", Type: "tick", Data: []byte(`{"item":"x","note":"observed"}`)}
+	for i := range 10_000 {
+		e.Seq = uint64(i + 1)
+		text := must(e.Encode())(b)
+		ok(b, os.WriteFile(entry(dir, i+1), text, 0o644))
+		e.Prev = must(storage.DecodeEnvelope(text))(b).Hash
+	}
+	d := openDir(b, dir)
+	for _, packed := range []bool{false, true} {
+		if packed {
+			ok(b, openJournal(b, d).Pack(b.Context()))
+		}
+		b.Run(fmt.Sprintf("packed=%v", packed), func(b *testing.B) {
+			for b.Loop() {
+				if seq, _ := openJournal(b, d).Head(); seq != 10_000 {
+					b.Fatal(seq)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,236 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/pipeline"
+	"gantry/storage"
+)
+
+// artifactScreen is what is staged, with the verdicts of its checksums. There
+// may be a hundred thousand: rows are made when they are drawn, and the filter
+// works in a command.
+type artifactScreen struct {
+	m      *model
+	all    []atomic.Pointer[storage.Artifact] // verdicts come in while the filter reads
+	shown  []int32                            // indices in all that match the filter
+	l      list
+	gen    int // of the list and its filter; answers to earlier ones are dropped
+	read   bool
+	seq    uint64 // of the journal when it was read
+	err    error
+	queue  []int32 // to be verified
+	total  int     // of this verification
+	wrong  int     // verdicts other than verified in it
+	cancel context.CancelFunc
+	p      *pipeline.Progress
+}
+
+type (
+	artifactsMsg struct {
+		gen int
+		all []storage.Artifact
+		err error
+	}
+	sievedMsg struct {
+		gen   int
+		shown []int32
+	}
+	verifiedMsg struct {
+		ctx context.Context // of its verification
+		at  []int32
+		as  []storage.Artifact
+		err error
+	}
+)
+
+func newArtifacts(m *model) *artifactScreen { return &artifactScreen{m: m} }
+
+func (s *artifactScreen) name() string { return "artifacts" }
+func (s *artifactScreen) list() *list  { return &s.l }
+func (s *artifactScreen) sync()        {}
+func (s *artifactScreen) run() string  { return "" }
+
+func (s *artifactScreen) verifying() bool { return s.cancel != nil }
+
+// load lists what is staged, where that was not done since the journal grew.
+func (s *artifactScreen) load() tea.Cmd {
+	if s.read && s.seq == s.m.view.Head || s.verifying() {
+		return nil
+	}
+	return s.reload()
+}
+
+func (s *artifactScreen) reload() tea.Cmd {
+	s.stop()
+	s.gen++
+	s.seq = s.m.view.Head
+	gen, ctx, c := s.gen, s.m.ctx, s.m.console
+	return func() tea.Msg {
+		all, err := c.Artifacts(ctx, "")
+		return artifactsMsg{gen, all, err}
+	}
+}
+
+func (s *artifactScreen) loaded(msg artifactsMsg) tea.Cmd {
+	if msg.gen != s.gen {
+		return nil
+	}
+	s.read, s.err = true, msg.err
+	s.all = make([]atomic.Pointer[storage.Artifact], len(msg.all))
+	for i := range msg.all {
+		s.all[i].Store(&msg.all[i])
+	}
+	return s.sieve(nil)
+}
+
+func (s *artifactScreen) seek(text string) tea.Cmd {
+	var within []int32
+	if old := s.l.wanted; old != "" && len(text) > len(old) && text[:len(old)] == old {
+		within = s.shown // what is sought grew: what did not match does not match now
+	}
+	s.l.wanted = text
+	s.gen++
+	return s.sieve(within)
+}
+
+// sieve finds the artifacts that match, among some or all.
+func (s *artifactScreen) sieve(within []int32) tea.Cmd {
+	gen, all, text := s.gen, s.all, strings.ToLower(s.l.wanted)
+	has := func(field string) bool { return strings.Contains(strings.ToLower(field), text) }
+	return func() tea.Msg {
+		n := len(all)
+		if within != nil {
+			n = len(within)
+		}
+		shown := make([]int32, 0, n)
+		for j := range n {
+			i := int32(j)
+			if within != nil {
+				i = within[j]
+			}
+			a := all[i].Load()
+			if text == "" || has(a.File) || has(string(a.Verdict)) || has(a.OS) || has(a.Series) || has(a.Component) {
+				shown = append(shown, i)
+			}
+		}
+		return sievedMsg{gen, shown}
+	}
+}
+
+func (s *artifactScreen) sieved(msg sievedMsg) tea.Cmd {
+	if msg.gen != s.gen {
+		return nil
+	}
+	s.shown = msg.shown
+	s.l.resize(len(s.shown))
+	return nil
+}
+
+func (s *artifactScreen) selected() *storage.Artifact {
+	if s.l.cursor < 0 || s.l.cursor >= len(s.shown) {
+		return nil
+	}
+	return s.all[s.shown[s.l.cursor]].Load()
+}
+
+func (s *artifactScreen) head() (title, remark line) {
+	title = own(strong, "Artifacts")
+	switch {
+	case s.verifying():
+		remark = own(accent, fmt.Sprintf("verifying %s of %s", count(int64(s.total-len(s.queue))), count(int64(s.total))))
+	case !s.read:
+		remark = own(dim, "reading")
+	case s.l.wanted != "":
+		remark = own(plain, count(int64(len(s.shown)))+" of "+count(int64(len(s.all))))
+	default:
+		remark = own(plain, count(int64(len(s.all))))
+	}
+	return title, remark
+}
+
+func (s *artifactScreen) row(i int) row {
+	a := s.all[s.shown[i]].Load()
+	mark := "  "
+	if i == s.l.cursor {
+		mark = s.m.theme.glyphs.cursor + " "
+	}
+	glyph, role := s.verdict(a.Verdict)
+	r := row{
+		left:  line{{" " + mark, accent}, {glyph + " ", role}},
+		right: line{{fmt.Sprintf("%10s  ", size(a.Size)), dim}, {fmt.Sprintf("%-10s ", string(a.Verdict)), role}},
+	}
+	if s.m.w >= roomy {
+		r.left = append(r.left, span{config.Inert(a.OS) + "  ", dim})
+		r.right = append(line{{fmt.Sprintf("%6s ", age(s.m.view.Now.Sub(a.Modified))), dim}}, r.right...)
+	}
+	r.left = append(r.left, span{config.Inert(a.File), plain})
+	return r
+}
+
+// roomy is the width from which on a row says what the detail says too.
+const roomy = 110
+
+// verdict is how a verdict is drawn.
+func (s *artifactScreen) verdict(v storage.Verdict) (string, role) {
+	g := s.m.theme.glyphs.status
+	switch v {
+	case storage.Verified:
+		return g[checklist.StatusDone], ok
+	case storage.Unverified:
+		return g[checklist.StatusReady], dim
+	default:
+		return g[checklist.StatusFailed], bad
+	}
+}
+
+func (s *artifactScreen) danger() checklist.Risk { return checklist.Safe }
+
+// target is the one whose staging place holds the selected artifact, which the
+// screen cannot tell; the header shows all.
+func (s *artifactScreen) target() string { return "" }
+
+func (s *artifactScreen) detail(w int) (head, body []line) {
+	a := s.selected()
+	if a == nil {
+		head = []line{own(strong, "Artifact"), nil}
+		switch {
+		case s.err != nil:
+			words, hint := explain(s.err)
+			return head, append(wrapped(bad, words, w), wrapped(accent, hint, w)...)
+		case !s.read:
+			return head, []line{own(dim, "reading the staging area...")}
+		case s.l.wanted != "":
+			return head, wrapped(dim, "Nothing matches the filter; Esc shows all.", w)
+		}
+		return head, append(wrapped(plain, "Nothing is staged. Upload packages with their checksums beside this console:", w), own(strong, "  gantry stage TARGET FILE..."))
+	}
+	glyph, role := s.verdict(a.Verdict)
+	body = append(hard(strong, a.File, w), line{{glyph + " " + string(a.Verdict), role}})
+	body = append(body, wrapped(role, a.Detail, w)...)
+	body = append(body, line{}, line{{"place    ", dim}, {config.Inert(a.Prefix()), plain}},
+		line{{"size     ", dim}, {size(a.Size) + ", " + count(a.Size) + " bytes", plain}},
+		line{{"changed  ", dim}, {clock(a.Modified, s.m.view.Now) + " UTC, " + age(s.m.view.Now.Sub(a.Modified)) + " ago", plain}},
+		own(dim, "sha256 by its sidecar"))
+	body = append(body, hard(plain, orNone(a.Digest), w)...)
+	if s.verifying() {
+		body = append(append(body, line{}), s.m.progress(s.p.Status(), w)...)
+	}
+	return []line{own(strong, "Artifact"), said(dim, a.OS)}, body
+}
+
+func (s *artifactScreen) actions() []action {
+	return []action{
+		{key: bind("verify", "v"), when: s.selected() != nil && !s.verifying(), do: func() tea.Cmd { return s.verify([]int32{s.shown[s.l.cursor]}) }},
+		{key: bind("verify all", "V"), when: len(s.shown) > 0 && !s.verifying(), do: func() tea.Cmd { return s.verify(s.shown) }},
+		{key: bind("stop verifying", "c"), when: s.verifying(), do: func() tea.Cmd { s.stop(); return nil }},
+		{key: bind("read again", "r"), when: true, do: s.reload},
+	}
+}

@@ -1,0 +1,257 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/pipeline"
+)
+
+// checklistScreen is the items of the release by section.
+type checklistScreen struct {
+	m    *model
+	rows []checkRow
+	l    list
+}
+
+// checkRow is a section's heading, where item is nil, or an item.
+type checkRow struct {
+	section *checklist.SectionView
+	item    *checklist.ItemView
+}
+
+func newChecklist(m *model) *checklistScreen {
+	s := &checklistScreen{m: m}
+	s.l.skip = func(i int) bool { return i >= 0 && i < len(s.rows) && s.rows[i].item == nil }
+	return s
+}
+
+func (s *checklistScreen) name() string { return "checklist" }
+func (s *checklistScreen) list() *list  { return &s.l }
+
+// sync keeps the cursor on the item it was on.
+func (s *checklistScreen) sync() {
+	at := ""
+	if it := s.item(); it != nil {
+		at = it.ID
+	}
+	cursor, fresh := s.l.cursor, len(s.rows) == 0
+	s.rows = s.rows[:0]
+	for i := range s.m.view.Checklist.Sections {
+		section := &s.m.view.Checklist.Sections[i]
+		headed := false
+		for j := range section.Views {
+			it := &section.Views[j]
+			if !matches(it.Title+" "+it.ID+" "+string(it.Status), s.l.wanted) {
+				continue
+			}
+			if !headed {
+				s.rows, headed = append(s.rows, checkRow{section: section}), true
+			}
+			if it.ID == at || fresh && attention(it.Status) {
+				fresh = false
+				cursor = len(s.rows)
+			}
+			s.rows = append(s.rows, checkRow{section, it})
+		}
+	}
+	s.l.cursor = cursor
+	s.l.resize(len(s.rows))
+}
+
+// attention tells whether an item wants somebody to look at it.
+func attention(s checklist.Status) bool {
+	return !s.Complete() && s != checklist.StatusBlocked && s != checklist.StatusWaiting
+}
+
+// matches tells whether a text holds what is sought, letter case aside.
+func matches(text, sought string) bool {
+	return sought == "" || strings.Contains(strings.ToLower(text), strings.ToLower(sought))
+}
+
+func (s *checklistScreen) item() *checklist.ItemView {
+	if s.l.cursor < 0 || s.l.cursor >= len(s.rows) {
+		return nil
+	}
+	return s.rows[s.l.cursor].item
+}
+
+func (s *checklistScreen) seek(text string) tea.Cmd {
+	s.l.wanted = text
+	s.sync()
+	return s.m.follow()
+}
+
+func (s *checklistScreen) head() (title, remark line) {
+	v := s.m.view.Checklist
+	return own(strong, "Checklist"), own(plain, fmt.Sprintf("%d/%d", v.Done, v.Total))
+}
+
+func (s *checklistScreen) row(i int) row {
+	r := s.rows[i]
+	if r.item == nil {
+		return row{left: line{{" " + config.Inert(r.section.Title), heading}}}
+	}
+	it := r.item
+	mark := "  "
+	if i == s.l.cursor {
+		mark = s.m.theme.glyphs.cursor + " "
+	}
+	role := statusRole(it.Status)
+	text := plain
+	if it.Status == checklist.StatusBlocked || it.Status == checklist.StatusWaiting {
+		text = dim
+	}
+	return row{
+		left:  line{{" " + mark, accent}, {s.m.theme.glyphs.status[it.Status] + " ", role}, {config.Inert(it.Title), text}},
+		right: s.remark(it),
+	}
+}
+
+// remark is the right end of an item: what there is to know about its status.
+func (s *checklistScreen) remark(it *checklist.ItemView) line {
+	now, st := s.m.view.Now, it.State
+	role := statusRole(it.Status)
+	word := string(it.Status)
+	switch it.Status {
+	case checklist.StatusDone:
+		switch {
+		case st != nil && st.Ticked != nil:
+			return line{{config.Inert(st.Ticked.Actor), dim}, {" ", plain}}
+		case st != nil && st.Run != nil && st.Run.Ended != nil:
+			return line{{took(st.Run.EndedAt.Sub(st.Run.Started)), dim}, {" ", plain}}
+		}
+	case checklist.StatusRunning:
+		if st != nil && st.Run != nil {
+			if r, ok := s.m.runView(st.Run.Run); ok && r.Status.Total > 0 {
+				return line{{fmt.Sprintf("%d%% ", percent(r.Status)), role}}
+			}
+		}
+	case checklist.StatusWaived:
+		if st != nil && st.Waived != nil {
+			word += ": " + config.Inert(st.Waived.Note)
+		}
+	case checklist.StatusWaiting:
+		if !it.Opens.IsZero() {
+			word = "opens in " + took(it.Opens.Sub(now))
+		}
+	}
+	l := line{}
+	if it.Late {
+		l = append(l, span{"LATE ", warn})
+	}
+	return append(l, span{word + " ", role})
+}
+
+func (s *checklistScreen) danger() checklist.Risk {
+	if it := s.item(); it != nil {
+		return it.Risk
+	}
+	return checklist.Safe
+}
+
+func (s *checklistScreen) run() string {
+	if it := s.item(); it != nil && it.State != nil && it.State.Run != nil {
+		return it.State.Run.Run
+	}
+	return ""
+}
+
+func (s *checklistScreen) target() string {
+	if it := s.item(); it != nil {
+		return it.Target
+	}
+	return ""
+}
+
+func (s *checklistScreen) actions() []action {
+	m, it := s.m, s.item()
+	if it == nil {
+		it = &checklist.ItemView{Status: checklist.StatusBlocked}
+	}
+	here := it.ID != ""
+	manual := here && it.Kind == checklist.Manual
+	st := it.State
+	if st == nil {
+		st = &checklist.ItemState{}
+	}
+	r, known := pipeline.RunView{}, false
+	if st.Run != nil {
+		r, known = m.runView(st.Run.Run)
+	}
+	job := pipeline.Job{Item: it.ID}
+	open := it.Status != checklist.StatusRunning && it.Status != checklist.StatusUnknown
+	due := open && it.Status != checklist.StatusBlocked && it.Status != checklist.StatusWaiting && it.Status != checklist.StatusWaived
+	why := it.Because
+	if why == "" {
+		why = "it is " + string(it.Status)
+	}
+	verb := "run"
+	if manual {
+		verb = "tick"
+	}
+	return []action{
+		{key: bind(verb, "enter"), writes: true, when: here && due, why: why, do: func() tea.Cmd {
+			if manual {
+				return s.askTick(it)
+			}
+			return m.plan(job, config.Inert(it.Title), false)
+		}},
+		{key: bind("plan", "p"), when: here && !manual && open, do: func() tea.Cmd { return m.plan(job, config.Inert(it.Title), true) }},
+		{key: bind("tick", " "), writes: true, when: manual && due, why: why, do: func() tea.Cmd { return s.askTick(it) }},
+		{key: bind("waive", "w"), writes: true, when: here && !it.Killer && open && it.Status != checklist.StatusWaived, do: func() tea.Cmd { return s.askWaive(it) }},
+		{key: bind("clear", "x"), writes: true, when: st.Ticked != nil || st.Waived != nil, do: func() tea.Cmd { return s.askClear(it) }},
+		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
+		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},
+	}
+}
+
+func (s *checklistScreen) askTick(it *checklist.ItemView) tea.Cmd {
+	id, title := it.ID, it.Title
+	asks := it.Asks
+	if asks == "" {
+		asks = "What did you see? A value, a link or a count."
+	}
+	s.m.open(&prompt{title: title, asks: asks, done: func(text string) tea.Cmd {
+		return s.m.act("ticked "+title, func(ctx context.Context) error { return s.m.console.Tick(ctx, id, text) })
+	}})
+	return nil
+}
+
+func (s *checklistScreen) askWaive(it *checklist.ItemView) tea.Cmd {
+	id, title := it.ID, it.Title
+	s.m.open(&prompt{title: "Waive: " + title, asks: "Why is it skipped? The reason is kept in the journal.", done: func(text string) tea.Cmd {
+		return s.m.act("waived "+title, func(ctx context.Context) error { return s.m.console.Waive(ctx, id, text) })
+	}})
+	return nil
+}
+
+func (s *checklistScreen) askClear(it *checklist.ItemView) tea.Cmd {
+	id, title := it.ID, it.Title
+	s.m.open(&prompt{title: "Take back: " + title, asks: "Why is it taken back? Enter alone gives no reason.", optional: true, done: func(text string) tea.Cmd {
+		return s.m.act("took back "+title, func(ctx context.Context) error { return s.m.console.Clear(ctx, id, text) })
+	}})
+	return nil
+}
+
+// percent is how far a run is, at most 100.
+func percent(s pipeline.Status) int {
+	if s.Total <= 0 {
+		return 0
+	}
+	return int(max(0, min(100, s.Done*100/s.Total)))
+}
+
+// until words a time to come or gone.
+func until(t, now time.Time) string {
+	if d := t.Sub(now); d > 0 {
+		return "in " + took(d)
+	}
+	return took(now.Sub(t)) + " ago"
+}

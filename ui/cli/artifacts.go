@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"gantry/config"
+	"gantry/pipeline"
+	"gantry/storage"
+)
+
+func (a *app) artifactVerbs() []*cobra.Command {
+	return []*cobra.Command{a.artifactsVerb(), a.stageVerb()}
+}
+
+func (a *app) artifactsVerb() *cobra.Command {
+	var verify bool
+	cmd := &cobra.Command{
+		Use: "artifacts [TARGET]", GroupID: groupTargets, Short: "staged files and their checksum verdicts",
+		Long: "Lists what is staged. --verify hashes it; then anything but verified exits 1.",
+		Args: takes(0, 1, "[TARGET]"), ValidArgsFunction: a.completeTarget,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(e *pipeline.Engine, cfg *config.Release) error {
+				return a.artifacts(cmd.Context(), e, cfg, args, verify)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&verify, "verify", false, "hash every file against its sidecar")
+	return cmd
+}
+
+func (a *app) artifacts(ctx context.Context, e *pipeline.Engine, cfg *config.Release, names []string, verify bool) error {
+	if len(names) == 0 {
+		for _, t := range cfg.Targets {
+			names = append(names, string(t.Name))
+		}
+	}
+	j := artifactsJSON{Artifacts: []artifactJSON{}}
+	bad := 0
+	for _, name := range names {
+		if _, err := target(cfg, name); err != nil {
+			return err
+		}
+		found, err := e.Artifacts(ctx, name)
+		if err != nil {
+			return err
+		}
+		if verify {
+			if found, err = a.hash(ctx, e, name, found); err != nil {
+				return err
+			}
+		}
+		for _, one := range found {
+			if one.Verdict != storage.Verified && (verify || one.Verdict != storage.Unverified) {
+				bad++
+			}
+			j.Artifacts = append(j.Artifacts, newArtifactJSON(name, one))
+		}
+	}
+	if err := a.show(j, func() { a.printArtifacts(j.Artifacts) }); err != nil || !verify {
+		return err
+	}
+	switch {
+	case len(j.Artifacts) == 0:
+		return &toldError{config.Hint(errors.New("nothing is staged"), "gantry stage TARGET FILE...")}
+	case bad > 0:
+		return &toldError{config.Hint(fmt.Errorf("%d of %d staged files are not as their sidecars say", bad, len(j.Artifacts)),
+			"stage them again: gantry stage TARGET FILE... --replace")}
+	}
+	return nil
+}
+
+// hash verifies artifacts with progress.
+func (a *app) hash(ctx context.Context, e *pipeline.Engine, name string, found []storage.Artifact) ([]storage.Artifact, error) {
+	var total int64
+	for _, one := range found {
+		total += one.Size
+	}
+	p := pipeline.NewProgress(nil)
+	p.Phase("hashing", pipeline.Bytes, total)
+	var err error
+	err = a.during("artifacts of "+name, p, func() error {
+		found, err = e.VerifyArtifacts(ctx, found, p)
+		return err
+	})
+	return found, err
+}
+
+func (a *app) printArtifacts(all []artifactJSON) {
+	rows := [][]string{a.head("TARGET", "FILE", "SIZE", "CHANGED", "VERDICT")}
+	for _, one := range all {
+		verdict := a.word(one.Verdict)
+		if one.Detail != "" {
+			verdict += "  " + config.Inert(one.Detail)
+		}
+		rows = append(rows, []string{one.Target, config.Inert(one.File), size(one.Size), clock(one.Modified), verdict})
+	}
+	a.table(rows)
+}
+
+func (a *app) stageVerb() *cobra.Command {
+	var replace bool
+	cmd := &cobra.Command{
+		Use: "stage TARGET FILE...", GroupID: groupTargets, Short: "copy files into the staging area, with checksum sidecars",
+		Example: "  gantry stage core-el9 build/*.rpm",
+		Args:    takes(2, -1, "TARGET FILE..."), ValidArgsFunction: a.completeStage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(e *pipeline.Engine, cfg *config.Release) error {
+				if _, err := target(cfg, args[0]); err != nil {
+					return err
+				}
+				return a.stage(cmd.Context(), e, args[0], args[1:], replace)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&replace, "replace", false, "take the place of a staged file of that name")
+	return cmd
+}
+
+func (a *app) stage(ctx context.Context, e *pipeline.Engine, name string, files []string, replace bool) error {
+	var total int64
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil {
+			return fmt.Errorf("stage: %w", err)
+		}
+		total += info.Size()
+	}
+	p := pipeline.NewProgress(nil)
+	p.Phase("copying", pipeline.Bytes, total)
+	j := artifactsJSON{Artifacts: []artifactJSON{}}
+	err := a.during(fmt.Sprintf("stage %d files for %s", len(files), name), p, func() error {
+		for _, file := range files {
+			one, err := e.Stage(ctx, name, file, replace, p)
+			if err != nil {
+				return err
+			}
+			j.Artifacts = append(j.Artifacts, newArtifactJSON(name, one))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.show(j, func() {
+		for _, one := range j.Artifacts {
+			fmt.Fprintf(a.out, "staged %s  %s\n", one.Path, size(one.Size))
+		}
+	})
+}

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gantry/config"
+	"gantry/pipeline"
+)
+
+func (a *app) setupVerbs() []*cobra.Command {
+	return []*cobra.Command{a.demoVerb(), a.initVerb(), a.lintVerb(), a.schemaVerb(), a.versionVerb()}
+}
+
+func (a *app) initVerb() *cobra.Command {
+	return &cobra.Command{
+		Use: "init NAME", GroupID: groupSetup, Short: "write a commented release.yaml for a product",
+		Long: "Writes a commented, working release.yaml for product NAME; -C names another file.\nA file that is there is never overwritten.",
+		Args: takes(1, 1, "NAME"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			name, err := config.ParseName(args[0])
+			if err != nil {
+				return &usageError{err.Error()}
+			}
+			f, err := os.OpenFile(a.config, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+			if errors.Is(err, fs.ErrExist) {
+				return config.Hint(fmt.Errorf("%s is there already", config.Inert(a.config)), "name another with -C FILE, or edit it: gantry lint")
+			}
+			if err != nil {
+				return fmt.Errorf("write the configuration: %w", err)
+			}
+			_, err = f.Write(config.Example(name))
+			if cerr := f.Close(); err == nil {
+				err = cerr
+			}
+			if err != nil {
+				return fmt.Errorf("write the configuration: %w", err)
+			}
+			return a.show(doneJSON{Verb: "init", Path: a.config}, func() {
+				fmt.Fprintf(a.out, "wrote %s\nnext: edit it, then gantry lint\n", a.config)
+			})
+		},
+	}
+}
+
+func (a *app) lintVerb() *cobra.Command {
+	return &cobra.Command{
+		Use: "lint", GroupID: groupSetup, Short: "check release.yaml and the checklists beside it",
+		Args: takes(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			templates, err := pipeline.Templates(cfg)
+			if err != nil {
+				return err
+			}
+			j := lintJSON{File: a.config, Product: string(cfg.Product), Targets: []string{}, Kinds: []string{}, Findings: []findingJSON{}}
+			for _, t := range cfg.Targets {
+				j.Targets = append(j.Targets, string(t.Name))
+			}
+			for _, t := range templates {
+				j.Kinds = append(j.Kinds, t.Kinds...)
+			}
+			for _, f := range config.Lint(cfg) {
+				j.Findings = append(j.Findings, findingJSON(f))
+			}
+			err = a.show(j, func() { a.printLint(j) })
+			if err == nil && len(j.Findings) > 0 {
+				err = &toldError{fmt.Errorf("%d things that %s names are not there as they must be", len(j.Findings), config.Inert(a.config))}
+			}
+			return err
+		},
+	}
+}
+
+func (a *app) printLint(j lintJSON) {
+	fmt.Fprintf(a.out, "%s is well written: product %s, targets %s, kinds %s\n",
+		config.Inert(j.File), j.Product, strings.Join(j.Targets, " "), strings.Join(j.Kinds, " "))
+	for _, f := range j.Findings {
+		fmt.Fprintf(a.out, "%s: %s\n", f.Where, f.What)
+		if f.Hint != "" {
+			fmt.Fprintf(a.out, "    %s\n", f.Hint)
+		}
+	}
+}
+
+func (a *app) schemaVerb() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", GroupID: groupSetup, Short: "print the JSON Schema of release.yaml, for editors",
+		Args: takes(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			schema, err := config.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.out, "%s\n", strings.TrimSpace(string(schema)))
+			return err
+		},
+	}
+}
+
+func (a *app) versionVerb() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", GroupID: groupSetup, Short: "print the version",
+		Args: takes(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			j := versionJSON{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+			if info, ok := debug.ReadBuildInfo(); ok {
+				if info.Main.Version != "" {
+					j.Version = info.Main.Version
+				}
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						j.Revision = s.Value
+					}
+				}
+			}
+			return a.show(j, func() { fmt.Fprintln(a.out, "gantry", j.Version, j.Revision, j.Go, j.Platform) })
+		},
+	}
+}

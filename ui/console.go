@@ -1,0 +1,54 @@
+// Package ui is the console: it draws what the engine knows and sends what the
+// operator wants. It never touches a store.
+package ui
+
+import (
+	"context"
+
+	"gantry/checklist"
+	"gantry/pipeline"
+	"gantry/storage"
+)
+
+// Console is what the screen needs of an engine; *pipeline.Engine is one. Its
+// methods may be called from many goroutines.
+type Console interface {
+	// Refresh looks at what others did and at what is served.
+	Refresh(ctx context.Context) error
+	// View is everything that is shown.
+	View() pipeline.View
+	// Changed is signalled when View has something new.
+	Changed() <-chan struct{}
+
+	// Plan computes what a job would change.
+	Plan(ctx context.Context, job pipeline.Job) (pipeline.Plan, error)
+	// Start runs a plan, with what the operator typed where it is dangerous. The
+	// screen follows the run by View.
+	Start(ctx context.Context, plan pipeline.Plan, typed string) (*pipeline.Active, error)
+	// Cancel asks a run to stop.
+	Cancel(ctx context.Context, run string) error
+	// Resolve looks how an unknown run ended.
+	Resolve(ctx context.Context, run string) error
+
+	// Tick, Waive and Clear say something of an item.
+	Tick(ctx context.Context, item, note string) error
+	Waive(ctx context.Context, item, reason string) error
+	Clear(ctx context.Context, item, reason string) error
+
+	// Hold stops the line; Lift lets it run again, its phrase typed.
+	Hold(ctx context.Context, reason string) error
+	LiftPhrase() string
+	Lift(ctx context.Context, typed string) error
+	// Adopt accepts what a target serves; without its phrase it returns a
+	// *pipeline.ConfirmError that names it.
+	Adopt(ctx context.Context, target, typed string) error
+
+	// Artifacts lists what is staged, of all targets where target is empty.
+	Artifacts(ctx context.Context, target string) ([]storage.Artifact, error)
+	// VerifyArtifacts hashes artifacts and returns them with their verdicts.
+	VerifyArtifacts(ctx context.Context, as []storage.Artifact, p *pipeline.Progress) ([]storage.Artifact, error)
+	// History is the journal, oldest first.
+	History() []checklist.Event
+	// RunLog is the path of a run's log.
+	RunLog(run string) (string, error)
+}

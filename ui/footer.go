@@ -1,0 +1,108 @@
+package ui
+
+import (
+	"fmt"
+
+	"github.com/charmbracelet/bubbles/key"
+
+	"gantry/config"
+)
+
+// tab is a view's name in the footer and where it stands, for the mouse.
+type tab struct {
+	text   line
+	x, end int
+}
+
+func (m *model) tabs() []tab {
+	var ts []tab
+	x := 1
+	for i, s := range m.screens {
+		name := dim
+		if i == m.at {
+			name = strong
+		}
+		t := line{{fmt.Sprintf("%d ", i+1), accent}, {s.name(), name}}
+		ts = append(ts, tab{t, x, x + t.width()})
+		x += t.width() + 2
+	}
+	return ts
+}
+
+func (m *model) tabLine() line {
+	l := own(plain, " ")
+	for i, t := range m.tabs() {
+		if i > 0 {
+			l = append(l, span{"  ", plain})
+		}
+		l = append(l, t.text...)
+	}
+	return l
+}
+
+// footer is the views, and what can be done here and now.
+func (m *model) footer(lines int) []string {
+	t := &m.theme
+	if lines == 1 {
+		left := m.tabLine()
+		w := m.w - left.width() - 2
+		return []string{t.plainly(left, left.width()) + "  " + t.plainly(m.below(w), w)}
+	}
+	return []string{t.plainly(m.tabLine(), m.w), t.plainly(append(own(plain, " "), m.below(m.w-1)...), m.w)}
+}
+
+// below is the line for what is going on: a search, something awaited, the last
+// message, or the keys.
+func (m *model) below(w int) line {
+	switch {
+	case m.mode == filtering:
+		what := "filter /"
+		if m.focus == onDetail {
+			what = "search the log /"
+		}
+		return append(own(accent, what), m.find.line(&m.theme, w-len(what))...)
+	case m.mode == waiting && m.planning:
+		return line{{config.Inert(m.waits) + "...  ", plain}, {"esc", accent}, {" leaves", dim}}
+	case m.mode == waiting:
+		return own(plain, config.Inert(m.waits)+"...")
+	case m.mode == asking:
+		return keyLine(m.modal.keys(), w)
+	case len(m.flash) > 0:
+		return m.flash
+	}
+	var ks []key.Binding
+	for _, a := range m.actions() {
+		if a.when && len(a.key.Keys()) > 0 && !isDigit(a.key.Keys()[0]) {
+			ks = append(ks, a.key)
+		}
+	}
+	return keyLine(ks, w)
+}
+
+func isDigit(k string) bool { return len(k) == 1 && k[0] >= '1' && k[0] <= '9' }
+
+// keyLine is as many keys as fit whole; help and quit among them, since they
+// lead to the others.
+func keyLine(ks []key.Binding, w int) line {
+	draw := func(k key.Binding) line {
+		return line{{k.Help().Key, accent}, {" " + k.Help().Desc, dim}}
+	}
+	last := line{}
+	for _, k := range ks {
+		if k.Help().Key == "?" {
+			last = draw(k)
+		}
+	}
+	l := line{}
+	for _, k := range ks {
+		next := draw(k)
+		if k.Help().Key == "?" {
+			continue
+		}
+		if l.width()+next.width()+2+last.width() > w {
+			break
+		}
+		l = append(append(l, next...), span{"  ", plain})
+	}
+	return append(l, last...)
+}

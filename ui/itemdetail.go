@@ -1,0 +1,185 @@
+package ui
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/pipeline"
+)
+
+// detail is all there is to know of the selected item, what matters now first.
+func (s *checklistScreen) detail(w int) (head, body []line) {
+	it := s.item()
+	m := s.m
+	if it == nil {
+		return []line{own(strong, "Release"), nil}, m.noItem(w)
+	}
+	word, _, label := riskOf(it.Risk)
+	head = []line{said(strong, it.Title), {{string(it.Kind) + " " + m.theme.glyphs.dot + " ", dim}, {" " + word + " ", label}}}
+
+	g := m.theme.glyphs
+	ls := []line{{{g.status[it.Status] + " " + string(it.Status), statusRole(it.Status)}}}
+	if it.Late {
+		ls[0] = append(ls[0], span{"  LATE", warn})
+	}
+	if it.Killer {
+		ls[0] = append(ls[0], span{"  may not be waived", dim})
+	}
+	if it.Because != "" {
+		ls = append(ls, wrapped(plain, it.Because, w)...)
+	}
+	ls = append(ls, m.window(it)...)
+	if st := it.State; st != nil && st.Run != nil {
+		if r, ok := m.runView(st.Run.Run); ok && r.Live {
+			ls = append(ls, m.progress(r.Status, w)...)
+		}
+	}
+	if p, ok := m.plans[it.ID]; ok {
+		ls = append(ls, m.plannedLines(p, w)...)
+	}
+	if it.Help != "" {
+		ls = append(append(ls, line{}), wrapped(plain, it.Help, w)...)
+	}
+	ls = append(ls, s.marks(it, w)...)
+	ls = append(ls, s.needs(it)...)
+	ls = append(ls, s.people(it, w)...)
+	return head, ls
+}
+
+// noItem says what to do where there is nothing to walk.
+func (m *model) noItem(w int) []line {
+	if m.view.Checklist.Release != nil {
+		return wrapped(dim, "Nothing matches the filter; Esc shows all.", w)
+	}
+	if n := len(m.view.Open); n > 1 {
+		ls := wrapped(plain, plural(n, "release is", "releases are")+" open. Start the console on one of them:", w)
+		for _, r := range m.view.Open {
+			ls = append(ls, said(strong, "  gantry --release "+r.ID))
+		}
+		return ls
+	}
+	return append(wrapped(plain, "No release is open. Begin one beside this console:", w), own(strong, "  gantry open KIND VERSION"))
+}
+
+// window says when the item may be done and from when on it is late.
+func (m *model) window(it *checklist.ItemView) []line {
+	var ls []line
+	now := m.view.Now
+	if !it.Opens.IsZero() {
+		ls = append(ls, line{{"opens  ", dim}, {clock(it.Opens, now) + " UTC, " + until(it.Opens, now), plain}})
+	}
+	if !it.Closes.IsZero() {
+		role := plain
+		if it.Late {
+			role = warn
+		}
+		ls = append(ls, line{{"late   ", dim}, {"from " + clock(it.Closes, now) + " UTC, " + until(it.Closes, now), role}})
+	}
+	return ls
+}
+
+// plannedLines is a plan as it is looked at, without being asked for.
+func (m *model) plannedLines(p pipeline.Plan, w int) []line {
+	word, _, label := riskOf(p.Risk)
+	ls := []line{{}, {{"plan  ", heading}, {" " + word + " ", label}}}
+	ls = append(ls, wrapped(plain, p.Title, w)...)
+	return append(append(ls, summary(m, p)...), changes(m, p, w)...)
+}
+
+// marks is what people and the last run said of the item.
+func (s *checklistScreen) marks(it *checklist.ItemView, w int) []line {
+	st := it.State
+	if st == nil {
+		return nil
+	}
+	var ls []line
+	mark := func(what string, k *checklist.Mark) {
+		ls = append(ls, line{}, line{{what + " ", heading}, {"by " + config.Inert(k.Actor) + ", " + clock(k.Time, s.m.view.Now) + " UTC", dim}})
+		ls = append(ls, wrapped(plain, k.Note, w)...)
+	}
+	if st.Ticked != nil {
+		mark("ticked", st.Ticked)
+	}
+	if st.Waived != nil {
+		mark("waived", st.Waived)
+	}
+	if st.Run != nil {
+		ls = append(append(ls, line{}), s.m.runFacts(*st.Run, w)...)
+	}
+	return ls
+}
+
+// runFacts is who ran it, how it ended and what was observed.
+func (m *model) runFacts(r checklist.Run, w int) []line {
+	l := line{{"last run ", heading}, {"by " + config.Inert(r.Actor) + " on " + config.Inert(r.Host) + ", " + clock(r.Started, m.view.Now) + " UTC", dim}}
+	ls := []line{l}
+	if r.CancelAsked != "" {
+		ls = append(ls, said(warn, "cancel asked by "+r.CancelAsked))
+	}
+	if r.Ended == nil {
+		return ls
+	}
+	role := bad
+	if r.Ended.Outcome == checklist.Done {
+		role = ok
+	}
+	end := line{{string(r.Ended.Outcome), role}, {" in " + took(r.EndedAt.Sub(r.Started)), dim}}
+	if r.Ended.Looked {
+		end = append(end, span{", found by looking", dim})
+	}
+	ls = append(ls, end)
+	ls = append(ls, wrapped(bad, r.Ended.Error, w)...)
+	ls = append(ls, wrapped(accent, r.Ended.Hint, w)...)
+	for _, name := range slices.Sorted(maps.Keys(r.Ended.Evidence)) {
+		ls = append(ls, wrapped(plain, name+": "+r.Ended.Evidence[name], w)...)
+	}
+	return ls
+}
+
+// needs is what must be done before, with how it stands.
+func (s *checklistScreen) needs(it *checklist.ItemView) []line {
+	if len(it.Needs) == 0 {
+		return nil
+	}
+	ls := []line{{}, own(heading, "needs")}
+	for _, id := range it.Needs {
+		title, status := id, checklist.StatusBlocked
+		for _, section := range s.m.view.Checklist.Sections {
+			for _, v := range section.Views {
+				if v.ID == id {
+					title, status = v.Title, v.Status
+				}
+			}
+		}
+		ls = append(ls, line{{s.m.theme.glyphs.status[status] + " ", statusRole(status)}, {config.Inert(title), plain}})
+	}
+	return ls
+}
+
+// people is whom to ask.
+func (s *checklistScreen) people(it *checklist.ItemView, w int) []line {
+	r := s.m.view.Checklist.Release
+	if r == nil {
+		return nil
+	}
+	var ls []line
+	add := func(what, text string) {
+		if text != "" {
+			ls = append(ls, wrapped(plain, fmt.Sprintf("%-9s%s", what, text), w)...)
+		}
+	}
+	add("ask", it.Who)
+	add("owner", r.Checklist.Owner)
+	for _, c := range r.Checklist.Contacts {
+		add("contact", strings.TrimSpace(c.Name+" "+c.Address))
+	}
+	add("channels", strings.Join(r.Checklist.Channels, ", "))
+	if len(ls) > 0 {
+		ls = append([]line{{}}, ls...)
+	}
+	return ls
+}

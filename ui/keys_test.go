@@ -1,0 +1,125 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/bubbles/key"
+	"github.com/charmbracelet/x/ansi"
+)
+
+func plainText(s string) string { return ansi.Strip(s) }
+
+// places brings the console to every view with every focus.
+func places(t testing.TB, o Options) map[string]*driver {
+	all := map[string]*driver{}
+	for _, view := range []string{"1", "2", "3", "4", "5"} {
+		for _, focus := range []string{"list", "detail"} {
+			d := drive(t, newFake(t), 120, 40, o)
+			d.press(view)
+			if focus == "detail" {
+				d.press("tab")
+			}
+			all[d.m.screen().name()+" "+focus] = d
+		}
+	}
+	return all
+}
+
+func TestNoKeyMeansTwoThings(t *testing.T) {
+	for place, d := range places(t, Options{}) {
+		seen := map[string]string{}
+		ks := movements()
+		for _, a := range d.m.actions() {
+			ks = append(ks, a.key)
+		}
+		for _, k := range ks {
+			for _, name := range k.Keys() {
+				if other, taken := seen[name]; taken {
+					t.Errorf("%s: %q is %q and %q", place, name, other, k.Help().Desc)
+				}
+				seen[name] = k.Help().Desc
+			}
+		}
+	}
+}
+
+func TestModalKeysMeanOneThing(t *testing.T) {
+	d, _ := promoting(t, 80, 24)
+	modals := []modal{d.m.modal, &prompt{}, &choice{}, &help{}}
+	for _, m := range modals {
+		seen := map[string]bool{}
+		for _, k := range m.keys() {
+			for _, name := range k.Keys() {
+				if seen[name] {
+					t.Errorf("%T: %q twice", m, name)
+				}
+				seen[name] = true
+			}
+		}
+	}
+}
+
+// A key that is shown works: each does something that can be seen or was asked
+// of the engine.
+func TestShownKeysWork(t *testing.T) {
+	for place := range places(t, Options{}) {
+		var shown []key.Binding
+		for _, a := range places(t, Options{})[place].m.actions() {
+			if a.when {
+				shown = append(shown, a.key)
+			}
+		}
+		for _, k := range shown {
+			d := places(t, Options{})[place]
+			view := d.m.View()
+			name := k.Keys()[0]
+			d.press(name)
+			number := name == string(rune('1'+d.m.at))
+			if d.m.View() == view && len(d.fake.asked) == 0 && !d.quit && !number && name != "f" && name != "r" {
+				t.Errorf("%s: %q (%s) does nothing", place, name, k.Help().Desc)
+			}
+		}
+	}
+}
+
+func TestHelpNamesEveryKey(t *testing.T) {
+	for place, d := range places(t, Options{}) {
+		d.press("?")
+		var text strings.Builder
+		for _, l := range d.m.modal.(*help).rows {
+			for _, s := range l {
+				text.WriteString(s.text)
+			}
+			text.WriteString("\n")
+		}
+		d.press("esc")
+		for _, a := range d.m.actions() {
+			if !strings.Contains(text.String(), a.key.Help().Desc) {
+				t.Errorf("%s: the help does not name %q", place, a.key.Help().Desc)
+			}
+		}
+	}
+}
+
+func TestReadOnlyOffersNothingThatChanges(t *testing.T) {
+	for place, d := range places(t, Options{ReadOnly: true}) {
+		d.sees("READ-ONLY")
+		for _, a := range d.m.actions() {
+			if a.writes {
+				t.Errorf("%s: %q is offered", place, a.key.Help().Desc)
+			}
+		}
+		for _, k := range []string{" ", "w", "x", "H", "L", "r", "u", "a"} {
+			d.press(k)
+			if d.m.mode == asking {
+				t.Errorf("%s: %q opened something", place, k)
+			}
+		}
+		for _, a := range d.fake.asked {
+			if !strings.HasPrefix(a, "plan") && !strings.HasPrefix(a, "verify") {
+				t.Errorf("%s: asked the engine to %s", place, a)
+			}
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package ui
+
+// The least screen that the console is drawn on.
+const (
+	minWidth  = 60
+	minHeight = 20
+)
+
+// From this width on, list and detail stand side by side, and header and footer
+// take one line each.
+const wide = 100
+
+func (m *model) tooSmall() bool { return m.w < minWidth || m.h < minHeight }
+
+// rect is a place on the screen; zero h or w where it is not drawn.
+type rect struct{ x, y, w, h int }
+
+func (r rect) holds(x, y int) bool { return x >= r.x && x < r.x+r.w && y >= r.y && y < r.y+r.h }
+
+// layout is where everything stands on the present screen.
+type layout struct {
+	header, banners, footer int // lines
+	list, detail            rect
+}
+
+func (m *model) layout() layout {
+	l := layout{header: 2, banners: len(m.banners()), footer: 2}
+	if m.w >= wide {
+		l.header = 1
+	}
+	if m.w >= 140 {
+		l.footer = 1
+	}
+	top := l.header + l.banners
+	h := max(0, m.h-top-l.footer)
+	if m.w >= wide {
+		lw := m.w * 2 / 5
+		if m.focus == onList && (m.at == 1 || m.at == 4) {
+			lw = m.w * 5 / 8 // rows that say more
+		}
+		l.list = rect{0, top, lw, h}
+		l.detail = rect{lw, top, m.w - lw, h}
+		return l
+	}
+	// Over each other, the one with the focus takes the greater part.
+	dh := h * 2 / 5
+	if m.focus == onDetail {
+		dh = h * 3 / 4
+	}
+	l.list = rect{0, top, m.w, h - dh}
+	l.detail = rect{0, top + h - dh, m.w, dh}
+	return l
+}
+
+// page is how many rows the pane with the focus shows.
+func (m *model) page() int {
+	l := m.layout()
+	if m.focus == onDetail {
+		return max(1, l.detail.h-2)
+	}
+	return max(1, l.list.h-2)
+}
+
+// detailLines is how many lines the detail has above the log.
+func (m *model) detailLines() int {
+	_, body := m.screen().detail(m.detailWidth())
+	return len(body)
+}
+
+// detailWidth is the room for text in the detail.
+func (m *model) detailWidth() int { return max(1, m.layout().detail.w-4) }
+
+// clampDetail keeps the scrolling of the detail within what there is.
+func (m *model) clampDetail() {
+	n := m.detailLines() + m.log.drawn()
+	m.log.scroll = max(0, min(m.log.scroll, n-m.page()))
+}

@@ -1,0 +1,142 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+)
+
+// painter brings frames to the terminal. bubbletea's own renderer wakes sixty
+// times a second even when nothing changes, and calls View for every message;
+// this one draws when there is something new, at most so often as the line
+// takes it, and only lines that changed.
+type painter struct {
+	*model
+	out     io.Writer
+	mouse   bool
+	painted time.Time // when the last frame went out
+	busy    bool      // a frame is on its way: the terminal may be slow
+	dirty   bool      // something changed since
+
+	mu    sync.Mutex // held over a write, so that the end comes after it
+	lines []string   // on the screen
+	title string
+	rung  int
+	over  bool
+}
+
+// frameSpan is the least time between two frames.
+const frameSpan = 30 * time.Millisecond
+
+type (
+	frameMsg   struct{} // it is time to draw
+	paintedMsg struct{} // a frame arrived
+)
+
+// View gives bubbletea nothing to draw.
+func (p *painter) View() string { return "" }
+
+// Init draws the first frame at once; sizes and keys come later.
+func (p *painter) Init() tea.Cmd { return tea.Batch(p.model.Init(), p.want()) }
+
+// Update lets the model take the message, then sees to a new frame.
+func (p *painter) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg.(type) {
+	case frameMsg:
+		p.dirty = false
+		return p, p.paint()
+	case paintedMsg:
+		p.busy = false
+		if p.dirty {
+			return p, p.want()
+		}
+		return p, nil
+	case tea.WindowSizeMsg:
+		p.mu.Lock()
+		p.lines = nil // the terminal moved them about
+		p.mu.Unlock()
+	}
+	_, cmd := p.model.Update(msg)
+	return p, tea.Batch(cmd, p.want())
+}
+
+// want asks for a frame, unless one is on its way; that one asks again.
+func (p *painter) want() tea.Cmd {
+	p.dirty = true
+	if p.busy {
+		return nil
+	}
+	p.busy = true
+	wait := frameSpan - time.Since(p.painted)
+	return func() tea.Msg {
+		if wait > 0 {
+			time.Sleep(wait)
+		}
+		return frameMsg{}
+	}
+}
+
+// paint sends what differs from the last frame. The write is a command, since a
+// slow line makes it wait.
+func (p *painter) paint() tea.Cmd {
+	p.painted = time.Now()
+	lines := strings.Split(p.model.View(), "\n")
+	title, bells, ring := p.model.title(), p.model.bells, p.model.o.Bell
+	return func() tea.Msg {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.over {
+			return nil
+		}
+		var b strings.Builder
+		if p.lines == nil {
+			b.WriteString(ansi.EraseEntireScreen)
+		}
+		for i, l := range lines {
+			if i >= len(p.lines) || p.lines[i] != l {
+				fmt.Fprintf(&b, "\x1b[%d;1H%s\x1b[m\x1b[K", i+1, l)
+			}
+		}
+		if len(lines) < len(p.lines) {
+			fmt.Fprintf(&b, "\x1b[%d;1H\x1b[J", len(lines)+1)
+		}
+		if title != p.title {
+			b.WriteString(ansi.SetWindowTitle(title))
+			p.title = title
+		}
+		if ring && bells > p.rung {
+			b.WriteString("\a")
+		}
+		p.rung, p.lines = bells, lines
+		if b.Len() > 0 {
+			io.WriteString(p.out, b.String()) // a terminal that is gone ends the program by its input
+		}
+		return paintedMsg{}
+	}
+}
+
+// begin takes the screen: the alternate one, no cursor, no wrapping at the edge.
+func (p *painter) begin() {
+	s := ansi.SetModeAltScreenSaveCursor + ansi.HideCursor + ansi.ResetModeAutoWrap + ansi.SetModeBracketedPaste
+	if p.mouse {
+		s += ansi.SetModeMouseButtonEvent + ansi.SetModeMouseExtSgr
+	}
+	io.WriteString(p.out, s)
+}
+
+// end gives the screen back as it was. Nothing is drawn after it.
+func (p *painter) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	s := ""
+	if p.mouse {
+		s = ansi.ResetModeMouseExtSgr + ansi.ResetModeMouseButtonEvent
+	}
+	io.WriteString(p.out, s+ansi.ResetModeBracketedPaste+ansi.SetModeAutoWrap+ansi.ShowCursor+ansi.ResetModeAltScreenSaveCursor)
+}

@@ -1,0 +1,115 @@
+package ui
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/pipeline"
+)
+
+// newPlanDialog asks for consent to a plan: production by its phrase, anything
+// else by a letter.
+func newPlanDialog(m *model, p pipeline.Plan) *dialog {
+	word, frame, label := riskOf(p.Risk)
+	d := &dialog{
+		word: word, frame: frame, label: label, title: config.Inert(p.Title),
+		head: func(w int) []line { return summary(m, p) },
+		void: func(m *model) string { return voided(m, p) },
+	}
+	if len(changes(m, p, 80)) > 0 {
+		d.body = func(w int) []line { return changes(m, p, w) }
+	}
+	if p.Risk == checklist.Production {
+		d.phrase = p.Phrase()
+		d.yes = func(typed string) tea.Cmd { return m.start(p, typed) }
+	} else {
+		d.answers = []answer{{bind("run it", "y"), func() tea.Cmd { return m.start(p, "") }}}
+	}
+	d.check(m)
+	return d
+}
+
+// voided tells why a plan does not hold any more, as far as the screen knows;
+// the engine plans again before it starts anything.
+func voided(m *model, p pipeline.Plan) string {
+	if h := m.view.Hold; h != nil && p.Risk != checklist.Safe {
+		return fmt.Sprintf("%s set a hold at %s UTC: %s.", h.Actor, clock(h.Time, m.now()), orNone(h.Reason))
+	}
+	if p.Move == nil {
+		return ""
+	}
+	t, found := m.targetView(p.Target)
+	if !found {
+		return ""
+	}
+	if t.Drift != "" {
+		return "The target drifted: " + t.Drift
+	}
+	at := t.Staging
+	if p.Move.Pointer == "production" {
+		at = t.Production
+	}
+	if at != p.Move.From {
+		return fmt.Sprintf("%s moved meanwhile: it was %s and is %s.", p.Move.Pointer, orNone(p.Move.From), orNone(at))
+	}
+	return ""
+}
+
+// summary is what a plan does in few lines: from, to, revision, counts.
+func summary(m *model, p pipeline.Plan) []line {
+	var ls []line
+	g := &m.theme.glyphs
+	if mv := p.Move; mv != nil {
+		word := span{config.Inert(mv.Pointer) + "  ", plain}
+		ls = append(ls, line{word, {config.Inert(orNone(mv.From)), strong}, {" " + g.arrow + " ", dim}, {config.Inert(mv.To), strong}})
+		if mv.Revision != 0 {
+			ls = append(ls, own(dim, fmt.Sprintf("revision %d", mv.Revision)))
+		}
+	}
+	if len(p.Added)+len(p.Changed)+len(p.Removed) > 0 || p.Move != nil {
+		l := line{
+			{"+" + count(int64(len(p.Added))) + " added", ok}, {"  ~" + count(int64(len(p.Changed))) + " changed", accent},
+			{"  -" + count(int64(len(p.Removed))) + " removed", bad},
+		}
+		if p.Bytes > 0 {
+			l = append(l, span{"  " + size(p.Bytes), dim})
+		}
+		ls = append(ls, l)
+	}
+	if n := len(p.Warnings); n > 0 {
+		ls = append(ls, own(warn, g.warning+" "+plural(n, "WARNING", "WARNINGS")+", first in the list below"))
+	}
+	return ls
+}
+
+// changes is the rest of a plan by name: warnings, then what comes, changes and
+// goes, then what it is bound to.
+func changes(m *model, p pipeline.Plan, w int) []line {
+	var ls []line
+	g := &m.theme.glyphs
+	for _, text := range p.Warnings {
+		ls = append(ls, wrapped(warn, g.warning+" WARNING "+text, w)...)
+	}
+	for _, c := range p.Added {
+		ls = append(ls, line{{"+ ", ok}, {config.Inert(c.Name), plain}, {"  " + config.Inert(c.To), dim}, {"  " + size(c.Size), dim}})
+	}
+	for _, c := range p.Changed {
+		l := line{{"~ ", accent}, {config.Inert(c.Name), plain}, {"  " + config.Inert(c.From) + " " + g.arrow + " " + config.Inert(c.To), dim}}
+		if c.Down {
+			l = append(l, span{"  DOWN", warn})
+		}
+		ls = append(ls, l)
+	}
+	for _, c := range p.Removed {
+		ls = append(ls, line{{"- ", bad}, {config.Inert(c.Name), plain}, {"  " + config.Inert(c.From), dim}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Facts)) {
+		ls = append(ls, line{{config.Inert(name) + " ", dim}, {config.Inert(p.Facts[name]), plain}})
+	}
+	return ls
+}

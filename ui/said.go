@@ -1,0 +1,148 @@
+package ui
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"gantry/checklist"
+	"gantry/config"
+	"gantry/pipeline"
+)
+
+// What the accessible console says. Every status is a word, every number has
+// its unit.
+
+func (t *talk) status() {
+	v := t.c.View()
+	name := "no release is open"
+	if r := v.Checklist.Release; r != nil {
+		name = config.Inert(r.Version+" "+r.Kind) + fmt.Sprintf(", %d of %d items complete", v.Checklist.Done, v.Checklist.Total)
+		if !r.Due.IsZero() {
+			name += ", due " + until(r.Due, v.Now)
+		}
+	}
+	t.say("gantry %s: %s. You are %s.", config.Inert(v.Product), name, config.Inert(v.Actor))
+	if t.readOnly() {
+		t.say("READ-ONLY: nothing can be changed here.")
+	}
+	if h := v.Hold; h != nil {
+		t.say("HOLD by %s since %s UTC: %s.", config.Inert(h.Actor), clock(h.Time, v.Now), config.Inert(orNone(h.Reason)))
+	}
+	for _, text := range v.Trouble {
+		t.say("TROUBLE: %s", config.Inert(text))
+	}
+	for _, r := range v.Runs {
+		if r.Live {
+			t.say("Running: %s.", config.Inert(r.Title))
+		}
+	}
+}
+
+func (t *talk) list() {
+	n := 0
+	for _, section := range t.c.View().Checklist.Sections {
+		t.say("%s:", config.Inert(section.Title))
+		for _, it := range section.Views {
+			n++
+			because := ""
+			if it.Because != "" {
+				because = ": " + it.Because
+			}
+			t.say("  %d  %s, %s%s", n, config.Inert(it.Title), it.Status, config.Inert(because))
+		}
+	}
+	if n == 0 {
+		t.say("No release is open; begin one with: gantry open KIND VERSION")
+	}
+}
+
+// item finds an item by its number in the list, or by its id.
+func (t *talk) item(which string) (checklist.ItemView, error) {
+	want, err := strconv.Atoi(which)
+	n := 0
+	for _, section := range t.c.View().Checklist.Sections {
+		for _, it := range section.Views {
+			n++
+			if err == nil && n == want || it.ID == which && which != "" {
+				return it, nil
+			}
+		}
+	}
+	return checklist.ItemView{}, &pipeline.RefusedError{Reason: fmt.Sprintf("no item %q", config.Inert(which)), Hint: "type list for the numbers"}
+}
+
+func (t *talk) describe(it checklist.ItemView) {
+	word, _, _ := riskOf(it.Risk)
+	t.say("%s: %s, %s, %s", config.Inert(it.Title), it.Kind, word, it.Status)
+	for _, text := range []string{it.Because, it.Help} {
+		if text != "" {
+			t.say("  %s", config.Inert(text))
+		}
+	}
+	if it.Who != "" {
+		t.say("  Ask: %s", config.Inert(it.Who))
+	}
+	if st := it.State; st != nil {
+		for what, mark := range map[string]*checklist.Mark{"Ticked": st.Ticked, "Waived": st.Waived} {
+			if mark != nil {
+				t.say("  %s by %s: %s", what, config.Inert(mark.Actor), config.Inert(mark.Note))
+			}
+		}
+		if st.Run != nil && st.Run.Ended != nil {
+			t.say("  Last run by %s: %s", config.Inert(st.Run.Actor), st.Run.Ended.Outcome)
+			t.sayEnd(pipeline.RunView{Run: *st.Run})
+		}
+	}
+}
+
+func (t *talk) targets() {
+	for _, tv := range t.c.View().Targets {
+		word, _ := same(&tv)
+		t.say("%s: staging %s, production %s, %s", config.Inert(tv.Name), config.Inert(orNone(tv.Staging)), config.Inert(orNone(tv.Production)), word)
+		if tv.Drift != "" {
+			t.say("  DRIFT: %s", config.Inert(tv.Drift))
+		}
+	}
+}
+
+func (t *talk) runs() {
+	const most = 20
+	v := t.c.View()
+	for _, r := range v.Runs[:min(len(v.Runs), most)] {
+		t.say("%s: %s, %s, by %s, begun %s UTC", config.Inert(r.Run.Run), config.Inert(r.Title), r.State(), config.Inert(r.Actor), clock(r.Started, v.Now))
+	}
+	if len(v.Runs) == 0 {
+		t.say("Nothing was run yet.")
+	}
+}
+
+// sayPlan says a plan whole, one change a line.
+func (t *talk) sayPlan(p pipeline.Plan) {
+	word, _, _ := riskOf(p.Risk)
+	t.say("%s: %s", word, config.Inert(p.Title))
+	if mv := p.Move; mv != nil {
+		t.say("  %s from %s to %s, revision %d", config.Inert(mv.Pointer), config.Inert(orNone(mv.From)), config.Inert(mv.To), mv.Revision)
+	}
+	t.say("  %d added, %d changed, %d removed, %s", len(p.Added), len(p.Changed), len(p.Removed), size(p.Bytes))
+	for _, w := range p.Warnings {
+		t.say("  WARNING: %s", config.Inert(w))
+	}
+	for _, c := range p.Added {
+		t.say("  added %s %s", config.Inert(c.Name), config.Inert(c.To))
+	}
+	for _, c := range p.Changed {
+		down := ""
+		if c.Down {
+			down = ", which is DOWN"
+		}
+		t.say("  changed %s from %s to %s%s", config.Inert(c.Name), config.Inert(c.From), config.Inert(c.To), down)
+	}
+	for _, c := range p.Removed {
+		t.say("  removed %s %s", config.Inert(c.Name), config.Inert(c.From))
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Facts)) {
+		t.say("  %s: %s", config.Inert(name), config.Inert(p.Facts[name]))
+	}
+}
