@@ -27,7 +27,7 @@ func (e *Engine) record(ctx context.Context, release, kind string, decide func(c
 		}
 		if err := e.journal.Damage(); err != nil {
 			return &RefusedError{
-				Reason: "the journal is damaged: " + err.Error(),
+				Reason: err.Error(),
 				Hint:   config.HintOf(err),
 			}
 		}

@@ -69,7 +69,7 @@ func (e *Engine) observe(ctx context.Context) observation {
 	now := e.o.Now()
 	seen := observation{targets: map[string]TargetView{}, live: map[string]Status{}, inputs: before.inputs, taken: before.taken}
 	if err := e.journal.Damage(); err != nil {
-		seen.trouble = append(seen.trouble, "the journal is damaged and cannot be written: "+config.Inert(err.Error()))
+		seen.trouble = append(seen.trouble, config.Inert(err.Error())+"; nothing can be written to it")
 	}
 	for i := range e.o.Config.Targets {
 		t := &e.o.Config.Targets[i]
@@ -167,9 +167,13 @@ func (e *Engine) progress(run string) Status {
 	return s
 }
 
-// inputs asks the steps of completed items what they rest on now.
+// inputs asks the steps of completed items what they rest on now. A closed
+// release is what it was when it was closed: later changes are not its own.
 func (e *Engine) inputs(ctx context.Context, state checklist.State, release *checklist.ReleaseState) map[string]string {
 	now := map[string]string{}
+	if !release.ClosedAt.IsZero() {
+		return now
+	}
 	env := e.env(release.ID, release.Version)
 	for _, section := range release.Checklist.Sections {
 		for _, item := range section.Items {

@@ -167,16 +167,15 @@ func (s *artifactScreen) row(i int) row {
 		left:  line{{" " + mark, accent}, {glyph + " ", role}},
 		right: line{{fmt.Sprintf("%10s  ", size(a.Size)), dim}, {fmt.Sprintf("%-10s ", string(a.Verdict)), role}},
 	}
-	if s.m.w >= roomy {
+	if s.m.w >= oneLine {
 		r.left = append(r.left, span{config.Inert(a.OS) + "  ", dim})
+	}
+	if s.m.w >= wide {
 		r.right = append(line{{fmt.Sprintf("%6s ", age(s.m.view.Now.Sub(a.Modified))), dim}}, r.right...)
 	}
 	r.left = append(r.left, span{config.Inert(a.File), plain})
 	return r
 }
-
-// roomy is the width from which on a row says what the detail says too.
-const roomy = 110
 
 // verdict is how a verdict is drawn.
 func (s *artifactScreen) verdict(v storage.Verdict) (string, role) {

@@ -105,6 +105,9 @@ func TestThemesAreReadable(t *testing.T) {
 			if got := contrast(t, c, grounds[theme]); got < 4.5 {
 				t.Errorf("%s: %s has a contrast of %.1f to the ground", theme, role, got)
 			}
+			if got := contrast(t, c, p.selected); got < 3.9 {
+				t.Errorf("%s: %s has a contrast of %.1f on the selected row", theme, role, got)
+			}
 		}
 		for role, c := range map[string]string{"production": p.production, "staging": p.staging} {
 			if got := contrast(t, c, p.label); got < 4.5 {

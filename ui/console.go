@@ -10,6 +10,8 @@ import (
 	"gantry/storage"
 )
 
+var _ Console = (*pipeline.Engine)(nil)
+
 // Console is what the screen needs of an engine; *pipeline.Engine is one. Its
 // methods may be called from many goroutines.
 type Console interface {

@@ -38,6 +38,7 @@ type fake struct {
 	asked   []string
 	changed chan struct{}
 	log     string
+	started func(pipeline.Plan) // what a start does to the world, nil for nothing
 }
 
 func (f *fake) note(format string, args ...any) {
@@ -92,6 +93,9 @@ func (f *fake) Start(_ context.Context, p pipeline.Plan, typed string) (*pipelin
 	f.note("start %s %q", p.Title, typed)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.started != nil && f.err == nil {
+		f.started(p)
+	}
 	return nil, f.err
 }
 func (f *fake) Cancel(_ context.Context, run string) error { f.note("cancel %s", run); return nil }

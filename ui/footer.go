@@ -81,22 +81,23 @@ func (m *model) below(w int) line {
 
 func isDigit(k string) bool { return len(k) == 1 && k[0] >= '1' && k[0] <= '9' }
 
-// keyLine is as many keys as fit whole; help and quit among them, since they
-// lead to the others.
+// keyLine is as many keys as fit whole. HOLD and help are always among them: one
+// stops the line, the other leads to the rest.
 func keyLine(ks []key.Binding, w int) line {
 	draw := func(k key.Binding) line {
 		return line{{k.Help().Key, accent}, {" " + k.Help().Desc, dim}}
 	}
 	last := line{}
+	always := func(k key.Binding) bool { return k.Help().Key == "H" || k.Help().Key == "?" }
 	for _, k := range ks {
-		if k.Help().Key == "?" {
-			last = draw(k)
+		if always(k) {
+			last = append(append(last, draw(k)...), span{"  ", plain})
 		}
 	}
 	l := line{}
 	for _, k := range ks {
 		next := draw(k)
-		if k.Help().Key == "?" {
+		if always(k) {
 			continue
 		}
 		if l.width()+next.width()+2+last.width() > w {

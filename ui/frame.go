@@ -126,11 +126,14 @@ func (m *model) served(w int) line {
 func (m *model) banners() []line {
 	var ls []line
 	if h := m.view.Hold; h != nil {
-		text := fmt.Sprintf(" HOLD  by %s at %s UTC: %s", config.Inert(h.Actor), clock(h.Time, m.view.Now), config.Inert(orNone(h.Reason)))
+		text := fmt.Sprintf(" HOLD  by %s at %s UTC  %s", config.Inert(h.Actor), clock(h.Time, m.view.Now), config.Inert(h.Reason))
 		text = ansi.Truncate(text, m.w, m.theme.glyphs.ellipsis)
 		ls = append(ls, own(alarm, text+strings.Repeat(" ", max(0, m.w-ansi.StringWidth(text)))))
 	}
 	trouble := m.trouble
+	if since := m.now().Sub(m.looked); m.looking && since > patience {
+		trouble = "the stores have not answered for " + took(since) + "; what is shown is as old"
+	}
 	if trouble == "" && len(m.view.Trouble) > 0 {
 		trouble = m.view.Trouble[0]
 		if n := len(m.view.Trouble); n > 1 {

@@ -58,8 +58,8 @@ func (m *model) planned(msg plannedMsg) tea.Cmd {
 		m.tell("No plan", msg.err)
 		return nil
 	}
-	m.plans[msg.key] = msg.plan
 	if msg.look {
+		m.plans[msg.key] = msg.plan
 		m.focus, m.log.scroll, m.log.tail = onDetail, 0, false
 		return nil
 	}

@@ -86,6 +86,9 @@ func (m *model) window(it *checklist.ItemView) []line {
 func (m *model) plannedLines(p pipeline.Plan, w int) []line {
 	word, _, label := riskOf(p.Risk)
 	ls := []line{{}, {{"plan  ", heading}, {" " + word + " ", label}}}
+	if why := voided(m, p); why != "" {
+		ls = append(ls, wrapped(bad, "VOID: "+why, w)...)
+	}
 	ls = append(ls, wrapped(plain, p.Title, w)...)
 	return append(append(ls, summary(m, p)...), changes(m, p, w)...)
 }

@@ -6,9 +6,13 @@ const (
 	minHeight = 20
 )
 
-// From this width on, list and detail stand side by side, and header and footer
-// take one line each.
-const wide = 100
+// From these widths on list and detail stand side by side, the header takes one
+// line, and the footer too.
+const (
+	wide       = 100
+	oneLine    = 124
+	oneLineEnd = 140
+)
 
 func (m *model) tooSmall() bool { return m.w < minWidth || m.h < minHeight }
 
@@ -25,10 +29,10 @@ type layout struct {
 
 func (m *model) layout() layout {
 	l := layout{header: 2, banners: len(m.banners()), footer: 2}
-	if m.w >= wide {
+	if m.w >= oneLine {
 		l.header = 1
 	}
-	if m.w >= 140 {
+	if m.w >= oneLineEnd {
 		l.footer = 1
 	}
 	top := l.header + l.banners

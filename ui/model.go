@@ -59,6 +59,8 @@ type model struct {
 	view    pipeline.View
 	viewSeq uint64
 	reads   *atomic.Uint64 // numbers the readings of View, so that older ones are dropped
+	looking bool           // the engine is refreshing
+	looked  time.Time      // when that was begun
 	trouble string         // why the last refresh failed
 
 	screens  []screen
@@ -81,6 +83,7 @@ type model struct {
 	quits   bool                     // the console ends when its runs have
 	leaving bool                     // the program is about to end
 
+	still bool   // the last message changed nothing that is shown
 	ended string // the last run that ended, for the window's title
 	bells int    // how often the bell should have rung
 }
@@ -129,6 +132,9 @@ func (m *model) moving() bool {
 
 func (m *model) artifacts() *artifactScreen { return m.screens[1].(*artifactScreen) }
 
+// patience is how long the stores may take before the screen says so.
+const patience = 5 * time.Second
+
 // show goes to a view.
 func (m *model) show(i int) tea.Cmd {
 	m.at, m.focus = i, onList
@@ -142,7 +148,7 @@ func (m *model) show(i int) tea.Cmd {
 func (m *model) turn() tea.Cmd {
 	if m.focus == onList {
 		m.focus = onDetail
-		m.log.tail = m.log.run != "" && m.log.search == ""
+		m.log.tail = m.log.run != "" && m.at == 3 // in the other views the detail comes first
 		m.log.scroll = 0
 	} else {
 		m.focus = onList
@@ -155,6 +161,7 @@ func (m *model) leave() tea.Cmd {
 	if m.focus == onDetail {
 		m.focus = onList
 		m.log.search = ""
+		clear(m.plans) // they were looked at
 		return nil
 	}
 	if m.screen().list().wanted != "" {

@@ -62,6 +62,9 @@ func (p *painter) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		p.mu.Unlock()
 	}
 	_, cmd := p.model.Update(msg)
+	if p.still {
+		return p, cmd
+	}
 	return p, tea.Batch(cmd, p.want())
 }
 
@@ -120,9 +123,15 @@ func (p *painter) paint() tea.Cmd {
 	}
 }
 
+// xterm keeps window titles on a stack (XTWINOPS 22 and 23).
+const (
+	pushTitle = "\x1b[22;2t"
+	popTitle  = "\x1b[23;2t"
+)
+
 // begin takes the screen: the alternate one, no cursor, no wrapping at the edge.
 func (p *painter) begin() {
-	s := ansi.SetModeAltScreenSaveCursor + ansi.HideCursor + ansi.ResetModeAutoWrap + ansi.SetModeBracketedPaste
+	s := pushTitle + ansi.SetModeAltScreenSaveCursor + ansi.HideCursor + ansi.ResetModeAutoWrap + ansi.SetModeBracketedPaste
 	if p.mouse {
 		s += ansi.SetModeMouseButtonEvent + ansi.SetModeMouseExtSgr
 	}
@@ -138,5 +147,5 @@ func (p *painter) end() {
 	if p.mouse {
 		s = ansi.ResetModeMouseExtSgr + ansi.ResetModeMouseButtonEvent
 	}
-	io.WriteString(p.out, s+ansi.ResetModeBracketedPaste+ansi.SetModeAutoWrap+ansi.ShowCursor+ansi.ResetModeAltScreenSaveCursor)
+	io.WriteString(p.out, s+ansi.ResetModeBracketedPaste+ansi.SetModeAutoWrap+ansi.ShowCursor+ansi.ResetModeAltScreenSaveCursor+popTitle)
 }

@@ -127,10 +127,10 @@ func TestConsoleInATerminal(t *testing.T) {
 	c.key("p")
 	c.see("PRODUCTION")
 	c.see("To confirm")
-	if err := pty.Setsize(c.tty, &pty.Winsize{Rows: 30, Cols: 120}); err != nil {
+	if err := pty.Setsize(c.tty, &pty.Winsize{Rows: 44, Cols: 120}); err != nil {
 		t.Fatal(err)
 	}
-	c.emu.Resize(120, 30)
+	c.emu.Resize(120, 44)
 	c.see("manifest sha256:41d0c77f0e") // the higher dialog has room for the last line
 	c.key("\x1b")
 	c.see("snapshots, newest first")

@@ -74,8 +74,8 @@ func TestEveryScreenFits(t *testing.T) {
 			sizes = append(sizes, [2]int{w, h})
 		}
 	}
-	for i, w := range []int{60, 61, 79, 80, 99, 100, 101, 139, 140, 200} {
-		sizes = append(sizes, [2]int{w, 19}, [2]int{w, 20}, [2]int{w, 21 + i}, [2]int{w, 60})
+	for i, w := range []int{60, 61, 80, 99, 100, 123, 124, 139, 140, 200} {
+		sizes = append(sizes, [2]int{w, 20}, [2]int{w, 19 + 4*i})
 	}
 	for kind, name := range names {
 		for _, ks := range keys {

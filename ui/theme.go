@@ -35,22 +35,23 @@ const (
 // palette is the foreground colours of a theme, light to read on its background.
 type palette struct {
 	dim, heading, accent, ok, warn, bad, production, staging, label string
+	selected                                                        string // ground of the selected row
 }
 
 var palettes = map[config.Theme]palette{
 	config.Dark: {
 		dim: "#8a8f98", heading: "#c8ccd4", accent: "#7aa2f7", ok: "#9ece6a", warn: "#e0af68",
-		bad: "#ff6b6b", production: "#ff5555", staging: "#50c878", label: "#101218",
+		bad: "#ff6b6b", production: "#ff5555", staging: "#50c878", label: "#101218", selected: "#2b3245",
 	},
 	config.Light: {
 		dim: "#656b75", heading: "#24292f", accent: "#0550ae", ok: "#116329", warn: "#7d4e00",
-		bad: "#b3121d", production: "#c4001a", staging: "#0a6b2d", label: "#ffffff",
+		bad: "#b3121d", production: "#c4001a", staging: "#0a6b2d", label: "#ffffff", selected: "#d8e2f7",
 	},
 	// On the blue and yellow axis, which red-green deficiency leaves intact; the
 	// roles also differ in lightness.
 	config.ColourBlind: {
 		dim: "#9a9a9a", heading: "#e0e0e0", accent: "#79a8ff", ok: "#2fafff", warn: "#d0bc00",
-		bad: "#ffd166", production: "#ffb000", staging: "#2fafff", label: "#000000",
+		bad: "#ffd166", production: "#ffb000", staging: "#2fafff", label: "#000000", selected: "#33373f",
 	},
 }
 
@@ -106,7 +107,11 @@ func newTheme(o Options, profile termenv.Profile) theme {
 	}
 	for i, s := range styles {
 		t.inks[i] = inkOf(s)
-		t.marked[i] = inkOf(s.Reverse(i != int(alarm) && i != int(productionLabel) && i != int(stagingLabel)))
+		if p.selected != "" {
+			t.marked[i] = inkOf(s.Background(lipgloss.Color(p.selected)))
+		} else {
+			t.marked[i] = inkOf(s.Reverse(true))
+		}
 	}
 	return t
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/charmbracelet/bubbles/key"
@@ -22,39 +23,49 @@ type (
 		view pipeline.View
 	}
 	tickMsg struct {
-		tag       int
-		seq       uint64
-		view      pipeline.View
-		refreshed bool
-		err       error
+		tag  int
+		seq  uint64
+		view pipeline.View
 	}
+	refreshedMsg struct{ err error }
 )
 
 // listen waits for the next news of the engine. It is armed again by its message,
 // so one is outstanding at any time.
 func (m *model) listen() tea.Cmd {
-	ctx, c, reads := m.ctx, m.console, m.reads
+	ctx, c, reads, known := m.ctx, m.console, m.reads, m.view
 	return func() tea.Msg {
-		select {
-		case <-ctx.Done():
-			return newsMsg{ended: true}
-		case _, ok := <-c.Changed():
-			return newsMsg{seq: reads.Add(1), view: c.View(), ended: !ok}
+		for {
+			select {
+			case <-ctx.Done():
+				return newsMsg{ended: true}
+			case _, open := <-c.Changed():
+				msg := newsMsg{seq: reads.Add(1), view: c.View(), ended: !open}
+				if msg.ended || !alike(msg.view, known) {
+					return msg
+				}
+			}
 		}
 	}
 }
 
-// tick waits for the next motion or, while nothing moves, a second, and then
-// has the engine look round.
+// alike tells whether two views differ in their time alone. A look round that
+// found nothing is no news, and wakes nobody.
+func alike(a, b pipeline.View) bool {
+	a.Now = b.Now
+	return reflect.DeepEqual(a, b)
+}
+
+// tick waits for the next motion or, while nothing moves, a second.
 func (m *model) tick() tea.Cmd {
 	m.tag++
 	m.fast = m.moving()
-	tag, fast, ctx, c, reads := m.tag, m.fast, m.ctx, m.console, m.reads
+	tag, ctx, c, reads := m.tag, m.ctx, m.console, m.reads
+	span := rest
+	if m.fast {
+		span = motion
+	}
 	return func() tea.Msg {
-		span := rest
-		if fast {
-			span = motion
-		}
 		t := time.NewTimer(span)
 		defer t.Stop()
 		select {
@@ -62,18 +73,25 @@ func (m *model) tick() tea.Cmd {
 			return nil
 		case <-t.C:
 		}
-		msg := tickMsg{tag: tag}
-		if !fast {
-			msg.refreshed, msg.err = true, c.Refresh(ctx)
-		}
-		msg.seq = reads.Add(1)
-		msg.view = c.View()
-		return msg
+		return tickMsg{tag: tag, seq: reads.Add(1), view: c.View()}
 	}
+}
+
+// refresh has the engine look round, once a second and never twice at a time:
+// a store may take its time to answer.
+func (m *model) refresh() tea.Cmd {
+	now := m.now()
+	if m.looking || now.Sub(m.looked) < rest {
+		return nil
+	}
+	m.looking, m.looked = true, now
+	ctx, c := m.ctx, m.console
+	return func() tea.Msg { return refreshedMsg{c.Refresh(ctx)} }
 }
 
 // Update takes a message in. It never waits: what takes time is a command.
 func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	m.still = false
 	cmd := m.take(msg)
 	if m.moving() && !m.fast && !m.leaving {
 		cmd = tea.Batch(cmd, m.tick()) // the slow tick is dropped by its tag
@@ -103,13 +121,14 @@ func (m *model) take(msg tea.Msg) tea.Cmd {
 		if msg.tag != m.tag {
 			return nil
 		}
-		if msg.refreshed {
-			m.trouble = ""
-			if msg.err != nil && m.ctx.Err() == nil {
-				m.trouble = msg.err.Error()
-			}
+		return tea.Batch(m.learn(msg.seq, msg.view), m.refresh(), m.tick())
+	case refreshedMsg:
+		before, late := m.trouble, m.now().Sub(m.looked) > patience
+		m.looking, m.trouble = false, ""
+		if msg.err != nil && m.ctx.Err() == nil {
+			m.trouble = msg.err.Error()
 		}
-		return tea.Batch(m.learn(msg.seq, msg.view), m.tick())
+		m.still = m.trouble == before && !late
 	case plannedMsg:
 		return m.planned(msg)
 	case adoptMsg:
@@ -208,6 +227,9 @@ func (m *model) press(k tea.KeyMsg) tea.Cmd {
 				why := a.why
 				if why == "" {
 					why = "not for what is selected"
+				}
+				if k.Type == tea.KeyEsc {
+					return nil
 				}
 				m.flash = line{{a.key.Help().Desc + ": ", warn}, {config.Inert(why), plain}}
 				return nil

@@ -65,9 +65,9 @@ type linked struct {
 	file storage.File
 }
 
-// link takes files over, several at a time.
-func (a *assembly) link(ctx context.Context, files []linked) error {
-	a.p.Phase("take over", pipeline.Files, int64(len(files)))
+// link takes files over, several at a time. phase says what for.
+func (a *assembly) link(ctx context.Context, phase string, files []linked) error {
+	a.p.Phase(phase, pipeline.Files, int64(len(files)))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, l := range files {
@@ -113,7 +113,7 @@ func (a *assembly) retain(ctx context.Context) error {
 			files = append(files, linked{id, f})
 		}
 	}
-	return a.link(ctx, files)
+	return a.link(ctx, "keep served", files)
 }
 
 // lasting is the files of a snapshot that its own metadata leads to under names
@@ -152,7 +152,7 @@ func (a *assembly) create(path string, content []byte) error {
 
 // finish writes what leads to the packages, the signed repomd.xml and the
 // mirrorlist, and makes the snapshot complete and verified.
-func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage, m storage.Manifest, from Lineage) (*storage.Manifest, error) {
+func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage, m storage.Manifest, from ancestry) (*storage.Manifest, error) {
 	if err := a.retain(ctx); err != nil {
 		return nil, err
 	}

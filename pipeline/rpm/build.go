@@ -20,7 +20,7 @@ type build struct{ trade }
 type survey struct {
 	*world
 	key      *sign.Key
-	lineage  Lineage
+	lineage  ancestry
 	packages []candidate
 	warnings []string
 	staged   int
@@ -59,9 +59,9 @@ func (s *build) survey(ctx context.Context, env *pipeline.Env) (*survey, error) 
 // packages it would take over is what production publishes; where that was built
 // of the same files itself, it is what that one was built upon, so that a build
 // stays the same when it is promoted.
-func (w *world) lineageOf(artifacts []storage.Artifact, key string) (Lineage, error) {
+func (w *world) lineageOf(artifacts []storage.Artifact, key string) (ancestry, error) {
 	t := w.target
-	l := Lineage{Key: key, Set: digest(fmt.Appendf(nil, "%s %s %d %s %s %s", storage.Fingerprint(artifacts), t.Policy, t.Keep, t.Compress, t.Signatures, t.URL))}
+	l := ancestry{Key: key, Set: digest(fmt.Appendf(nil, "%s %s %d %s %s %s", storage.Fingerprint(artifacts), t.Policy, t.Keep, t.Compress, t.Signatures, t.URL))}
 	if t.Policy != config.Accumulate {
 		return l, nil
 	}
@@ -178,7 +178,7 @@ func (s *build) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, 
 		return nil, err
 	}
 	if there != nil {
-		p.Phase("check "+there.ID, pipeline.Bytes, 0)
+		p.Phase("check "+there.ID, pipeline.Bytes, total(there.Files))
 		err := v.served.Check(ctx, there.ID, false, p.Add)
 		if err == nil {
 			p.Logf("snapshot %s was built of the same files", there.ID)

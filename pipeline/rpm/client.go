@@ -31,7 +31,8 @@ type outlet interface {
 	enter(prefix string) error
 	// open opens a file of that repository. size is -1 where it is not told.
 	open(ctx context.Context, href string) (r io.ReadCloser, size int64, err error)
-	workers() int
+	workers() int // how many files to read at a time
+	near() bool   // to see that a file is there costs nothing
 	close()
 }
 
@@ -207,7 +208,7 @@ func (c *client) packages(ctx context.Context, all []PackageRef, found *findings
 			return c.one(ctx, p, true)
 		})
 	}
-	if _, local := c.outlet.(*localTree); local {
+	if c.near() {
 		for _, p := range rest {
 			g.Go(func() error { return c.one(ctx, p, false) })
 		}

@@ -170,7 +170,7 @@ func (f *flip) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p
 // check makes sure of a snapshot before it is served: all its files, and the
 // signature that clients look at first.
 func (f *flip) check(ctx context.Context, w *world, to *snapshot, p *pipeline.Progress) error {
-	p.Phase("check "+to.ID, pipeline.Bytes, 0)
+	p.Phase("check "+to.ID, pipeline.Bytes, total(to.Files))
 	if err := w.served.Check(ctx, to.ID, false, p.Add); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package rpm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -127,7 +126,7 @@ func (w *world) ingest(ctx context.Context, artifacts []storage.Artifact, key st
 		g.Go(func() error {
 			n, err := w.identify(ctx, a)
 			if err != nil {
-				return notReleasable(a, err)
+				return err
 			}
 			all[i] = candidate{NEVRA: n, artifact: a}
 			return nil
@@ -144,12 +143,13 @@ func (w *world) ingest(ctx context.Context, artifacts []storage.Artifact, key st
 	return all, nil
 }
 
+// notReleasable says of a staged file that it is not fit to be released.
 func notReleasable(a storage.Artifact, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, storage.ErrConflict) {
+	err = fmt.Errorf("the staged file %s cannot be released: %w", config.Inert(clip(a.File)), err)
+	if config.HintOf(err) != "" {
 		return err
 	}
-	return config.Hint(fmt.Errorf("the staged file %s cannot be released: %w", config.Inert(clip(a.File)), err),
-		"stage the package that its builder made, or remove it: gantry artifacts shows what is staged")
+	return config.Hint(err, "stage the package that its builder made, or remove it: gantry artifacts shows what is staged")
 }
 
 // identify reads the name of a staged package from its header.
@@ -161,9 +161,13 @@ func (w *world) identify(ctx context.Context, a storage.Artifact) (NEVRA, error)
 	defer r.Close()
 	h, err := ReadHeader(io.LimitReader(r, a.Size))
 	if err != nil {
-		return NEVRA{}, err
+		return NEVRA{}, notReleasable(a, damaged(err))
 	}
-	return h.NEVRA()
+	n, err := h.NEVRA()
+	if err != nil {
+		return NEVRA{}, notReleasable(a, err)
+	}
+	return n, nil
 }
 
 // bySource is the packages of all snapshots by the digest they had when they

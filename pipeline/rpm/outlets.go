@@ -36,7 +36,7 @@ func (t trade) outlet(served *storage.Served, via string) (outlet, error) {
 	if !t.online() {
 		return nil, config.Hint(fmt.Errorf("target %s has no http address", t.target.Name), "give it a url in release.yaml, or verify the files: via: files")
 	}
-	w := &web{base: strings.TrimRight(t.target.URL, "/"), http: &http.Client{Timeout: 0, Transport: transport()}}
+	w := &web{base: strings.TrimRight(t.target.URL, "/"), http: &http.Client{Transport: transport()}}
 	if s := t.target.Subscriber; s != nil {
 		password, err := s.Password.Reveal(t.cfg.Dir())
 		if err != nil {
@@ -94,6 +94,8 @@ func (d *localTree) open(_ context.Context, href string) (io.ReadCloser, int64, 
 
 func (d *localTree) workers() int { return runtime.GOMAXPROCS(0) }
 
+func (d *localTree) near() bool { return true }
+
 func (d *localTree) close() { d.root.Close() }
 
 // web is the target over HTTP.
@@ -105,10 +107,10 @@ type web struct {
 
 // transport gives up on a server that does not answer, not on one that is slow.
 func transport() *http.Transport {
-	const patience = 30 * time.Second
+	const answer = 30 * time.Second
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: patience}).DialContext
-	t.ResponseHeaderTimeout = patience
+	t.DialContext = (&net.Dialer{Timeout: answer}).DialContext
+	t.ResponseHeaderTimeout = answer
 	t.DisableCompression = true // bytes are compared as they are
 	return t
 }
@@ -117,7 +119,7 @@ func transport() *http.Transport {
 var errUnreachable = errors.New("cannot be reached")
 
 func (w *web) mirrorlist(ctx context.Context, pointer string) (io.ReadCloser, error) {
-	r, _, err := w.get(ctx, w.base+"/"+pointer+"/"+mirrorlistPath)
+	r, _, err := w.get(ctx, w.base+"/"+pointer+"/"+mirrorlistPath, true)
 	return r, err
 }
 
@@ -130,18 +132,20 @@ func (w *web) enter(prefix string) error {
 }
 
 func (w *web) open(ctx context.Context, href string) (io.ReadCloser, int64, error) {
-	return w.get(ctx, w.prefix+href)
+	return w.get(ctx, w.prefix+href, href == repomdPath || href == signaturePath)
 }
 
-// get asks for a file as it is now, past every cache. Credentials go to the
-// target's own server alone: every address that is asked for begins with it, and
+// get asks for a file; for a fresh one past every cache, as dnf does for what
+// keeps its name. Credentials go to the target's own server alone: every address that is asked for begins with it, and
 // net/http drops them where a redirect leaves it.
-func (w *web) get(ctx context.Context, address string) (io.ReadCloser, int64, error) {
+func (w *web) get(ctx context.Context, address string, fresh bool) (io.ReadCloser, int64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, 0, fmt.Errorf("ask for %s: %w", config.Inert(clip(address)), err)
 	}
-	req.Header.Set("Cache-Control", "no-cache")
+	if fresh {
+		req.Header.Set("Cache-Control", "no-cache")
+	}
 	if w.user != "" {
 		req.SetBasicAuth(w.user, w.password)
 	}
@@ -169,5 +173,7 @@ func (w *web) get(ctx context.Context, address string) (io.ReadCloser, int64, er
 }
 
 func (w *web) workers() int { return 4 }
+
+func (w *web) near() bool { return false }
 
 func (w *web) close() { w.http.CloseIdleConnections() }

@@ -144,11 +144,5 @@ func FuzzCheck(f *testing.F) {
 		if err == nil && !bytes.Equal(data[facts.Header.Start:], signed.Bytes()[about.HeaderStart:]) {
 			t.Error("another package passes as signed")
 		}
-		var out bytes.Buffer
-		if _, err := rpm.Resign(&out, bytes.NewReader(data), key, config.SignHeader, time.Now()); err == nil {
-			if _, err := rpm.Check(&out, key.Public(), time.Now()); err != nil {
-				t.Errorf("what was signed does not pass: %v", err)
-			}
-		}
 	})
 }

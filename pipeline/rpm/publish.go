@@ -2,6 +2,7 @@ package rpm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -38,7 +39,7 @@ func (m *made) evidence() pipeline.Evidence {
 // already is taken over, the rest is signed. Clients see nothing of it until a
 // pointer is moved to it. What the metadata of like says of its packages is
 // copied; like may be nil.
-func (w *world) publish(ctx context.Context, packages []candidate, key *sign.Key, from Lineage, m storage.Manifest, like *snapshot, p *pipeline.Progress) (*made, error) {
+func (w *world) publish(ctx context.Context, packages []candidate, key *sign.Key, from ancestry, m storage.Manifest, like *snapshot, p *pipeline.Progress) (*made, error) {
 	a, err := w.assemble(ctx, key, p)
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func (w *world) publish(ctx context.Context, packages []candidate, key *sign.Key
 	if err := a.signAll(ctx, fresh, result.bytes); err != nil {
 		return nil, err
 	}
-	if err := a.link(ctx, reuse); err != nil {
+	if err := a.link(ctx, "take over", reuse); err != nil {
 		return nil, err
 	}
 	md, err := a.describe(ctx, packages, like)
@@ -69,7 +70,7 @@ func (w *world) publish(ctx context.Context, packages []candidate, key *sign.Key
 	if result.Manifest, err = a.finish(ctx, &md.Repomd, md.Index, m, from); err != nil {
 		return nil, err
 	}
-	p.Logf("built snapshot %s: %d packages, %d signed, %d taken over", result.ID, result.packages, result.signed, result.reused)
+	p.Logf("built snapshot %s: %d packages, %d signed, %d taken over; metadata of %d copied", result.ID, result.packages, result.signed, result.reused, md.Reused)
 	return result, nil
 }
 
@@ -87,13 +88,7 @@ func (a *assembly) signAll(ctx context.Context, packages []candidate, bytes int6
 				return err
 			}
 			a.p.File(c.Filename())
-			if err := a.signOne(ctx, c); err != nil {
-				if c.staged() {
-					return notReleasable(c.artifact, err)
-				}
-				return fmt.Errorf("sign %s of snapshot %s anew: %w", c, c.from, err)
-			}
-			return nil
+			return a.signOne(ctx, c)
 		})
 	}
 	return g.Wait()
@@ -112,15 +107,17 @@ func (a *assembly) signOne(ctx context.Context, c candidate) error {
 		return err
 	}
 	defer e.Abort()
-	is, err := Resign(e, reader{ctx, source, a.p}, a.key, a.target.Signatures, a.build.Time())
-	if err != nil {
-		return a.explain(ctx, c, err)
-	}
+	out := &sink{w: e}
+	is, err := Resign(out, reader{ctx, source, a.p}, a.key, a.target.Signatures, a.build.Time())
 	switch {
-	case is.SourceSHA256 != want:
-		return config.Hint(fmt.Errorf("its SHA-256 is %s, and should be %s", is.SourceSHA256, want), waysOut[storage.Mismatch])
-	case is.NEVRA != c.NEVRA:
-		return fmt.Errorf("it is %s, and was planned as %s", is.NEVRA, c.NEVRA)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case out.err != nil:
+		return fmt.Errorf("sign %s: %w", c, out.err)
+	case err != nil:
+		return a.explain(ctx, c, err)
+	case is.SourceSHA256 != want || is.NEVRA != c.NEVRA:
+		return a.explain(ctx, c, fmt.Errorf("it is %s with the SHA-256 %s, and should be %s with %s", is.NEVRA, is.SourceSHA256, c, want))
 	}
 	f, err := e.Commit()
 	if err != nil {
@@ -135,13 +132,28 @@ func (a *assembly) signOne(ctx context.Context, c candidate) error {
 // explain is why a package could not be signed: that its bytes are not those of
 // its sidecar, where they are not, explains whatever else is wrong with it.
 func (a *assembly) explain(ctx context.Context, c candidate, err error) error {
-	if ctx.Err() != nil || !c.staged() {
-		return err
+	if !c.staged() {
+		return fmt.Errorf("sign %s of snapshot %s anew: %w", c, c.from, err)
 	}
 	if is, e := a.env.Staging.Verify(ctx, c.artifact, nil); e == nil && is.Verdict == storage.Mismatch {
-		return config.Hint(fmt.Errorf("%s", is.Detail), waysOut[storage.Mismatch])
+		err = config.Hint(errors.New(is.Detail), waysOut[storage.Mismatch])
 	}
-	return err
+	return notReleasable(c.artifact, err)
+}
+
+// sink remembers that it could not be written to, which is nothing of what was
+// to be written.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(b []byte) (int, error) {
+	n, err := s.w.Write(b)
+	if err != nil {
+		s.err = err
+	}
+	return n, err
 }
 
 // describe writes the metadata of the packages, which the snapshot holds by now.

@@ -144,8 +144,13 @@ func hashPackage(name string, buffer []byte) (rpm.PackageFile, error) {
 	}}, err
 }
 
-// measured is the wall time and the most memory of a process.
-func measured(b *testing.B, c *exec.Cmd) (time.Duration, float64) {
+// cost is what a process took.
+type cost struct {
+	wall, cpu time.Duration
+	rss       float64 // the most memory, MiB
+}
+
+func measured(b *testing.B, c *exec.Cmd) cost {
 	b.Helper()
 	start := time.Now()
 	out, err := c.CombinedOutput()
@@ -157,7 +162,7 @@ func measured(b *testing.B, c *exec.Cmd) (time.Duration, float64) {
 	if runtime.GOOS == "linux" {
 		rss *= 1 << 10
 	}
-	return took, rss / (1 << 20)
+	return cost{took, c.ProcessState.UserTime() + c.ProcessState.SystemTime(), rss / (1 << 20)}
 }
 
 func child(b *testing.B, dirs ...string) *exec.Cmd {
@@ -171,24 +176,26 @@ func child(b *testing.B, dirs ...string) *exec.Cmd {
 	return c
 }
 
-// compare runs the two by turns and reports the ratio of their median times.
+// compare runs the two by turns and reports the ratio of their median times, of
+// wall and of processors; the latter tells more on a busy machine.
 func compare(b *testing.B, ours, theirs func() *exec.Cmd) {
 	b.Helper()
-	var took [2][]time.Duration
+	var wall, cpu [2][]time.Duration
 	var most [2]float64
 	for b.Loop() {
 		for i, c := range []*exec.Cmd{ours(), theirs()} {
-			d, rss := measured(b, c)
-			took[i], most[i] = append(took[i], d), max(most[i], rss)
+			m := measured(b, c)
+			wall[i], cpu[i], most[i] = append(wall[i], m.wall), append(cpu[i], m.cpu), max(most[i], m.rss)
 		}
 	}
-	for i := range took {
-		slices.Sort(took[i])
+	median := func(all []time.Duration) float64 {
+		slices.Sort(all)
+		return all[len(all)/2].Seconds()
 	}
-	us, them := took[0][len(took[0])/2], took[1][len(took[1])/2]
-	b.ReportMetric(us.Seconds(), "ours-s")
-	b.ReportMetric(them.Seconds(), "createrepo_c-s")
-	b.ReportMetric(us.Seconds()/them.Seconds(), "ratio")
+	b.ReportMetric(median(wall[0]), "ours-s")
+	b.ReportMetric(median(wall[1]), "createrepo_c-s")
+	b.ReportMetric(median(wall[0])/median(wall[1]), "ratio")
+	b.ReportMetric(median(cpu[0])/median(cpu[1]), "cpu-ratio")
 	b.ReportMetric(most[0], "ours-peak-MiB")
 	b.ReportMetric(most[1], "createrepo_c-peak-MiB")
 }

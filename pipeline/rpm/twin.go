@@ -107,7 +107,7 @@ func (w *world) twin(ctx context.Context, of *snapshot, p *pipeline.Progress) er
 	if err != nil {
 		return err
 	}
-	p.Phase("check "+of.ID, pipeline.Bytes, 0)
+	p.Phase("check "+of.ID, pipeline.Bytes, total(of.Files))
 	if err := w.served.Check(ctx, of.ID, false, p.Add); err != nil {
 		return err
 	}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/storage"
 )
 
 // verify reads what a pointer leads to as a client does, from outside.
@@ -85,7 +87,8 @@ func (v *verify) named(ctx context.Context, env *pipeline.Env) (*world, *snapsho
 	return w, s, err
 }
 
-// Run reads it all.
+// Run hashes every file of the snapshot, unless a sample is asked for, and reads
+// it as a client does.
 func (v *verify) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
 	w, s, err := v.named(ctx, env)
 	if err != nil {
@@ -94,7 +97,21 @@ func (v *verify) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan,
 	if inputsOf(s.ID, s.sum) != plan.Inputs {
 		return nil, config.Hint(fmt.Errorf("%s of %s moved since the plan was made", v.pointer, v.target.Name), "verify again")
 	}
+	if v.sample < 0 {
+		p.Phase("hash every file", pipeline.Bytes, total(s.Files))
+		if err := w.served.Check(ctx, s.ID, true, p.Add); err != nil {
+			return nil, err
+		}
+	}
 	return w.verify(ctx, s, v.pointer, v.via, v.sample, p)
+}
+
+// total is the size of files in bytes.
+func total(files []storage.File) (n int64) {
+	for _, f := range files {
+		n += f.Size
+	}
+	return n
 }
 
 // verify reads a snapshot as a client does that follows the pointer, and tells
@@ -136,10 +153,15 @@ func (w *world) verify(ctx context.Context, s *snapshot, pointer, via string, sa
 // with the manifest before it; this finds what is between clients and the files.
 const afterwards = 8
 
+// patience is how long the look after a flip may take.
+const patience = 10 * time.Minute
+
 // outside looks after a flip at what clients get: on the files, and over HTTP
 // where the target has such an address. Where nothing answers there from this
 // machine, that is told, for the item that verifies over HTTP to judge.
 func (f *flip) outside(ctx context.Context, w *world, to *snapshot, p *pipeline.Progress) (pipeline.Evidence, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	ev, err := w.verify(ctx, to, f.pointer, "files", afterwards, p)
 	if err != nil || !f.online() {
 		return ev, err

@@ -33,19 +33,19 @@ type world struct {
 type snapshot struct {
 	*storage.Manifest
 	sum     string // SHA-256 of the manifest's bytes
-	lineage Lineage
+	lineage ancestry
 }
 
-// Lineage is what a snapshot was built from. It is kept in the manifest, as the
+// ancestry is what a snapshot was built from. It is kept in the manifest, as the
 // extra fact "lineage"; a twin has that of the snapshot it publishes anew.
-type Lineage struct {
+type ancestry struct {
 	Set  string `json:"set"`            // digest of the staged files and of how they were to be built
 	Base string `json:"base,omitempty"` // the snapshot whose packages were taken over, where the policy takes any
 	Key  string `json:"key"`            // fingerprint of the key that signed its packages
 }
 
 // inputs is what makes another build needless.
-func (l Lineage) inputs() string { return digest([]byte(l.Set + " " + l.Base + " " + l.Key)) }
+func (l ancestry) inputs() string { return digest([]byte(l.Set + " " + l.Base + " " + l.Key)) }
 
 // root is the snapshot that this one publishes the packages of: itself, unless
 // it is a twin.
@@ -93,7 +93,7 @@ func (w *world) snapshot(id string) (*snapshot, error) {
 	}
 	m, sum, err := w.served.Manifest(id)
 	if err != nil {
-		return nil, err
+		return nil, config.Hint(err, "look what happened to "+w.served.Path()+"/snapshots/"+id+"; one that nothing serves may be removed by hand")
 	}
 	if m.Target != string(w.target.Name) {
 		return nil, config.Hint(fmt.Errorf("snapshot %s was built for target %q, not for %s", id, config.Inert(m.Target), w.target.Name),

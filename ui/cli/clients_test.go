@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// python is the system's, which has the module of createrepo_c.
+const python = "/usr/bin/python3"
 
 // need skips a test whose foreign programs are missing, unless they must be there.
 func need(t *testing.T, programs ...string) {
@@ -84,7 +88,7 @@ func (s *session) served(os string) string {
 // createrepo_c reads them.
 func (s *session) packages(os string) []string {
 	s.t.Helper()
-	return lines(sh(s.t, "python3", "testdata/facts.py", "names", s.served(os)))
+	return lines(sh(s.t, python, "testdata/facts.py", "names", s.served(os)))
 }
 
 var revisionForm = regexp.MustCompile(`<revision>(\d+)</revision>`)
@@ -133,7 +137,7 @@ func lines(s string) []string {
 // rollback that ends the demo, after promoting the second version once more, and
 // after rolling back again.
 func TestClientsAgree(t *testing.T) {
-	need(t, "rpm", "rpmkeys", "gpg", "gpgv", "dnf", "createrepo_c", "python3")
+	need(t, "rpm", "rpmkeys", "gpg", "gpgv", "dnf", "createrepo_c", python)
 	s := play(t)
 
 	t.Run("rpm -K", s.signed)
@@ -159,15 +163,23 @@ func TestClientsAgree(t *testing.T) {
 		}
 		last, lastTime = revision, mtime
 	}
+	s.dnf("core-el9", "x86_64", "makecache") // imports the key, and says so
+	s.dnf("core-el9-arm", "aarch64", "makecache")
 	see("after the rollback", v1)
 	s.confirm("promote", "core-el9")
 	see("after promoting version 2 once more", v2)
 
 	into := t.TempDir()
-	s.dnf("core-el9", "x86_64", "download", "--destdir", into, "packyard-minion", "packyard-tools")
+	s.dnf("core-el9", "x86_64", "install", "--downloadonly", "--downloaddir", into, "packyard-sentinel")
 	got, _ := filepath.Glob(filepath.Join(into, "*.rpm"))
-	if len(got) != 2 || filepath.Base(got[0]) != "packyard-minion-2025.2-1.el9.x86_64.rpm" {
-		t.Errorf("dnf downloaded %v", got)
+	for i, path := range got {
+		same(t, path, filepath.Join(s.served("el9-x86_64"), "Packages/p", filepath.Base(path)))
+		got[i] = strings.TrimSuffix(filepath.Base(path), ".rpm")
+	}
+	// sentinel needs core and minion, of which dnf takes the newest, and tools
+	// where core is.
+	if diff := cmp.Diff(slices.DeleteFunc(slices.Clone(v2), func(p string) bool { return strings.Contains(p, "minion-2025.1") }), got); diff != "" {
+		t.Errorf("dnf downloaded (-want +got):\n%s", diff)
 	}
 	s.confirm("rollback", "core-el9")
 	see("after rolling back again", v1)
@@ -175,6 +187,22 @@ func TestClientsAgree(t *testing.T) {
 	arm := []string{"packyard-core-2025.1-1.el9.aarch64", "packyard-minion-2025.2-1.el9.aarch64", "packyard-sentinel-2025.1-1.el9.aarch64", "packyard-tools-2025.1-1.el9.noarch"}
 	if diff := cmp.Diff(arm, s.dnf("core-el9-arm", "aarch64", query...)); diff != "" {
 		t.Errorf("dnf sees of the other target (-want +got):\n%s", diff)
+	}
+}
+
+// same compares two files.
+func same(t *testing.T, a, b string) {
+	t.Helper()
+	x, err := os.ReadFile(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := os.ReadFile(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(x, y) {
+		t.Errorf("%s and %s differ", a, b)
 	}
 }
 
@@ -220,12 +248,12 @@ func (s *session) facts(t *testing.T) {
 	for _, os := range []string{"el9-x86_64", "el9-aarch64"} {
 		served := s.served(os)
 		own := t.TempDir()
-		for _, href := range lines(sh(t, "python3", "testdata/facts.py", "hrefs", served)) {
+		for _, href := range lines(sh(t, python, "testdata/facts.py", "hrefs", served)) {
 			sh(t, "install", "-Dp", filepath.Join(served, href), filepath.Join(own, href))
 		}
 		sh(t, "createrepo_c", "-q", own)
-		want := sh(t, "python3", "testdata/facts.py", "facts", own)
-		got := sh(t, "python3", "testdata/facts.py", "facts", served)
+		want := sh(t, python, "testdata/facts.py", "facts", own)
+		got := sh(t, python, "testdata/facts.py", "facts", served)
 		if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
 			t.Errorf("%s (-createrepo_c +gantry):\n%s", os, diff)
 		}

@@ -64,7 +64,7 @@ func (a *app) demo(ctx context.Context, dir, name string, headless bool) error {
 	}
 	a.config = filepath.Join(dir, "release.yaml")
 	if headless {
-		if err := demo.Play(ctx, demo.Stage{Dir: dir, Makers: a.trades.Makers, Out: say, Follow: a.signals.follows, Opened: a.signals.drains}); err != nil {
+		if err := demo.Play(ctx, demo.Stage{Dir: dir, Makers: a.trades.Makers, Out: say, Opened: a.signals.drains}); err != nil {
 			return err
 		}
 		fmt.Fprintf(say, "played in %s\n", span(time.Since(began)))

@@ -37,10 +37,13 @@ func code(err error) int {
 func hint(err error) string {
 	var (
 		refused  *pipeline.RefusedError
+		confirm  *pipeline.ConfirmError
 		conflict *pipeline.ConflictError
 		usage    *usageError
 	)
 	switch {
+	case errors.As(err, &confirm):
+		return "read the plan, then say its phrase: --confirm " + shell(confirm.Phrase)
 	case errors.As(err, &refused) && refused.Hint != "":
 		return refused.Hint
 	case errors.As(err, &conflict) && conflict.Hint != "":

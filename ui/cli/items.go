@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
 )
@@ -66,7 +67,12 @@ func (a *app) planVerb() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.show(newPlanJSON(plan), func() { a.printPlan(plan, all) })
+				return a.show(newPlanJSON(plan), func() {
+					a.printPlan(plan, all)
+					if plan.Risk == checklist.Production {
+						fmt.Fprintf(a.out, "  phrase  %s\n", a.paint(a.outTTY, bold, plan.Phrase()))
+					}
+				})
 			})
 		},
 	}

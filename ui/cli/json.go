@@ -222,6 +222,11 @@ type findingJSON struct { // the fields of config.Finding
 	Hint  string `json:"hint,omitempty" is:"what can be done about it"`
 }
 
+type reportJSON struct {
+	Release  string `json:"release" is:"the release it is about"`
+	Markdown string `json:"markdown" is:"the report"`
+}
+
 type versionJSON struct {
 	Version  string `json:"version" is:"of gantry"`
 	Revision string `json:"revision,omitempty" is:"commit it was built from"`

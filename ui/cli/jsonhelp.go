@@ -28,8 +28,9 @@ var shapes = []struct {
 	{"history --verify", verifiedJSON{}},
 	{"clients", clientsJSON{}},
 	{"lint", lintJSON{}},
+	{"report", reportJSON{}},
 	{"version", versionJSON{}},
-	{"init, open, close, tick, skip, clear, hold, cancel, adopt", doneJSON{}},
+	{"demo, init, open, close, tick, skip, clear, hold, cancel, adopt, report -o", doneJSON{}},
 }
 
 func (a *app) printJSON(v any) {

@@ -150,11 +150,7 @@ func (a *app) reportVerb() *cobra.Command {
 					return err
 				}
 				if out == "" {
-					if a.json {
-						return &usageError{"a report is Markdown; gantry status --json and gantry history --json hold its facts"}
-					}
-					fmt.Fprint(a.out, text)
-					return nil
+					return a.show(reportJSON{Release: e.View().Checklist.Release.ID, Markdown: text}, func() { fmt.Fprint(a.out, text) })
 				}
 				if err := os.WriteFile(out, []byte(text), 0o644); err != nil {
 					return fmt.Errorf("write the report: %w", err)

@@ -27,7 +27,6 @@ type signals struct {
 
 	mu     sync.Mutex
 	engine *pipeline.Engine
-	run    string             // that is followed, empty without
 	screen context.CancelFunc // ends the console, nil without
 }
 
@@ -54,13 +53,6 @@ func (s *signals) stop() {
 func (s *signals) drains(e *pipeline.Engine) {
 	s.mu.Lock()
 	s.engine = e
-	s.mu.Unlock()
-}
-
-// follows names the run that an interrupt cancels; empty is none.
-func (s *signals) follows(run string) {
-	s.mu.Lock()
-	s.run = run
 	s.mu.Unlock()
 }
 
@@ -93,7 +85,7 @@ func (s *signals) watch() {
 
 func (s *signals) hangUp() {
 	s.mu.Lock()
-	engine, run, screen := s.engine, s.run, s.screen
+	engine, screen := s.engine, s.screen
 	s.mu.Unlock()
 	if engine != nil {
 		engine.Drain()
@@ -101,31 +93,39 @@ func (s *signals) hangUp() {
 	if screen != nil {
 		screen()
 	}
-	if run == "" {
-		s.cancel()
-		return
+	runs := own(engine)
+	for _, r := range runs {
+		fmt.Fprintf(s.err, "\nthe terminal is gone: run %s goes on to its end, nothing new begins\n", r.Intent.Run)
 	}
-	fmt.Fprintf(s.err, "\nthe terminal is gone: run %s goes on to its end, nothing new begins\n", run)
+	if len(runs) == 0 {
+		s.cancel()
+	}
 }
 
 func (s *signals) interrupt(nth int) {
 	s.mu.Lock()
-	engine, run := s.engine, s.run
+	engine, screen := s.engine, s.screen
 	s.mu.Unlock()
-	switch {
-	case run == "" && nth == 1:
-		s.cancel() // a console leaves and waits for its runs
-	case nth == 1:
-		fmt.Fprintf(s.err, "\nstopping run %s at its next safe point; once more leaves it as it is\n", run)
-		engine.Drain()
-		if err := engine.Cancel(context.Background(), run); err != nil {
-			fmt.Fprintf(s.err, "gantry: cancel run %s: %v\n", run, err)
-		}
-	default:
-		for _, left := range own(engine) {
+	runs := own(engine)
+	if nth > 1 {
+		for _, left := range runs {
 			fmt.Fprintf(s.err, "\nleft: %s, run %s, begun and not ended\nhint: gantry resolve %s finds out what it did\n", left.Title, left.Intent.Run, left.Intent.Run)
 		}
 		os.Exit(exitFailed)
+	}
+	if len(runs) == 0 {
+		s.cancel()
+		return
+	}
+	engine.Drain()
+	if screen != nil {
+		screen()
+	}
+	for _, r := range runs {
+		fmt.Fprintf(s.err, "\nstopping run %s at its next safe point; once more leaves it as it is\n", r.Intent.Run)
+		if err := engine.Cancel(context.Background(), r.Intent.Run); err != nil {
+			fmt.Fprintf(s.err, "gantry: cancel run %s: %v\n", r.Intent.Run, err)
+		}
 	}
 }
 

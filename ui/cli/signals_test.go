@@ -183,3 +183,21 @@ func TestSecondInterruptLeavesTheRun(t *testing.T) {
 		t.Errorf("after resolve items are %s, want failed ready", got)
 	}
 }
+
+func TestOutputThatNobodyReads(t *testing.T) {
+	dir := slowDir(t, ":")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	cmd := exec.Command("gantry", "-C", filepath.Join(dir, "release.yaml"), "run", "second")
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Run(); err != nil {
+		t.Errorf("gantry run: %v", err)
+	}
+	w.Close()
+	if got := states(t, dir); got != "ready done" {
+		t.Errorf("items are %s, want ready done", got)
+	}
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +33,11 @@ func (a *app) status(ctx context.Context, all bool) error {
 	})
 }
 
-// nextItems is how many items fit on a terminal of 24 lines beside the rest.
-const nextItems = 10
+// How many items and targets fit on a terminal of 24 lines beside the rest.
+const (
+	nextItems     = 10
+	statusTargets = 5
+)
 
 func (a *app) printStatus(v pipeline.View, all bool) {
 	fmt.Fprintln(a.out, a.paint(a.outTTY, bold, v.Product)+"  "+a.releaseLine(v))
@@ -44,7 +48,15 @@ func (a *app) printStatus(v pipeline.View, all bool) {
 		fmt.Fprintf(a.out, "%s %s\n", a.paint(a.outTTY, red, "TROUBLE"), config.Inert(t))
 	}
 	fmt.Fprintln(a.out)
-	a.printTargets(v)
+	targets := v.Targets
+	if !all && len(targets) > statusTargets {
+		targets = slices.DeleteFunc(slices.Clone(targets), func(t pipeline.TargetView) bool { return targetState(t) == inStep })
+		targets = targets[:min(len(targets), statusTargets)]
+	}
+	a.printTargets(targets)
+	if left := len(v.Targets) - len(targets); left > 0 {
+		fmt.Fprintf(a.out, "and %d more: gantry targets\n", left)
+	}
 	for _, r := range v.Runs {
 		if s := r.State(); s == "running" || s == "unknown" {
 			fmt.Fprintf(a.out, "%s  %s  %s  %s by %s  %s\n", a.word(s), r.Intent.Run, r.Verb, r.Target, r.Actor, progressLine(r.Status))
@@ -87,23 +99,32 @@ func tMinus(d time.Duration) string {
 	return fmt.Sprintf("%s%02d:%02d", sign, minutes/60, minutes%60)
 }
 
-func (a *app) printTargets(v pipeline.View) {
+func (a *app) printTargets(targets []pipeline.TargetView) {
 	rows := [][]string{a.head("TARGET", "STAGING", "PRODUCTION", "STATE")}
-	for _, t := range v.Targets {
-		state := "in step"
-		switch {
-		case t.Drift != "":
+	for _, t := range targets {
+		state := targetState(t)
+		if t.Drift != "" {
 			state = a.paint(a.outTTY, red, "DRIFT") + " " + t.Drift
-		case t.Busy != "":
-			state = "busy with " + t.Busy
-		case t.Staging != t.Production:
-			state = "staging differs"
-		case t.Production == "":
-			state = "empty"
 		}
 		rows = append(rows, []string{t.Name, orDash(t.Staging), orDash(t.Production), state})
 	}
 	a.table(rows)
+}
+
+const inStep = "in step" // staging and production name the same snapshot
+
+func targetState(t pipeline.TargetView) string {
+	switch {
+	case t.Drift != "":
+		return "drift"
+	case t.Busy != "":
+		return "busy with " + t.Busy
+	case t.Staging != t.Production:
+		return "staging differs"
+	case t.Production == "":
+		return "empty"
+	}
+	return inStep
 }
 
 func (a *app) printItems(v pipeline.View, all bool) {

@@ -119,8 +119,11 @@ func size(n int64) string {
 	return fmt.Sprintf("%.*f %ciB", prec, f, "KMGTP"[unit])
 }
 
-// span is a duration to the tenth of a second, or to the second above a minute.
+// span is a duration in the unit that fits it.
 func span(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
 	if d < time.Minute {
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}

@@ -27,7 +27,7 @@ func (a *app) targetsVerb() *cobra.Command {
 				for _, t := range v.Targets {
 					j.Targets = append(j.Targets, newTargetJSON(t))
 				}
-				return a.show(j, func() { a.printTargets(v) })
+				return a.show(j, func() { a.printTargets(v.Targets) })
 			})
 		},
 	}

@@ -24,8 +24,6 @@ func (a *app) do(ctx context.Context, e *pipeline.Engine, j pipeline.Job, phrase
 	if err != nil {
 		return a.explain(err, again)
 	}
-	a.signals.follows(run.ID())
-	defer a.signals.follows("")
 	a.follow(plan.Title, run.Done(), run.Progress)
 	failed := run.Wait()
 	if err := e.Refresh(context.WithoutCancel(ctx)); err != nil {
@@ -118,7 +116,9 @@ func (a *app) printPlan(p pipeline.Plan, all bool) {
 	if p.Move != nil {
 		fmt.Fprintf(a.out, "  %s  %s -> %s\n", p.Move.Pointer, orNothing(p.Move.From), orNothing(p.Move.To))
 	}
-	fmt.Fprintf(a.out, "  %d added, %d changed, %d removed, %s\n", len(p.Added), len(p.Changed), len(p.Removed), size(p.Bytes))
+	if p.Move != nil || len(p.Added)+len(p.Changed)+len(p.Removed) > 0 {
+		fmt.Fprintf(a.out, "  %d added, %d changed, %d removed, %s\n", len(p.Added), len(p.Changed), len(p.Removed), size(p.Bytes))
+	}
 	a.printChanges("+", green, p.Added, all)
 	a.printChanges("~", yellow, p.Changed, all)
 	a.printChanges("-", red, p.Removed, all)
@@ -127,9 +127,6 @@ func (a *app) printPlan(p pipeline.Plan, all bool) {
 	}
 	for _, w := range p.Warnings {
 		fmt.Fprintf(a.out, "  %s %s\n", a.paint(a.outTTY, yellow, "warning:"), config.Inert(w))
-	}
-	if p.Risk == checklist.Production && strings.HasPrefix(p.Phrase(), p.Target+" ") && p.Target != "" && p.Verb != "adopt" {
-		fmt.Fprintf(a.out, "  phrase  %s\n", a.paint(a.outTTY, bold, p.Phrase()))
 	}
 }
 

@@ -42,6 +42,9 @@ func Make(ctx context.Context, dir, name string) error {
 	if _, err := config.ParseName(name); err != nil {
 		return err
 	}
+	if !filepath.IsAbs(dir) {
+		return fmt.Errorf("make a demo: %q is not an absolute path", config.Inert(dir))
+	}
 	if err := clean(dir); err != nil {
 		return err
 	}
@@ -123,16 +126,14 @@ func fileURL(path string) string {
 	return u.String()
 }
 
-// lifetime is how long the key of a demo is good for.
-const lifetime = 2 * 365 * 24 * time.Hour
-
-// keys makes the signing key.
+// keys makes the signing key. It does not expire: rpm 4.18 does not import keys
+// that say so in the way of the library that makes this one.
 func keys(dir, name string) error {
 	at := filepath.Join(dir, "keys")
 	if err := os.MkdirAll(at, 0o700); err != nil {
 		return fmt.Errorf("make the keys: %w", err)
 	}
-	private, public, err := sign.Generate(name+" demo", "demo@"+strings.ToLower(name)+".example", 3072, lifetime, time.Now())
+	private, public, err := sign.Generate(name+" demo", "demo@"+strings.ToLower(name)+".example", 3072, 0, time.Now())
 	if err != nil {
 		return fmt.Errorf("make the keys: %w", err)
 	}

@@ -18,8 +18,8 @@ const (
 	tagChangelogText = 1082
 )
 
-// Flags of requirements (rpmds.h of rpm): who needs it, and that rpm itself
-// provides it.
+// Flags of requirements (rpmds.h of rpm): the script after installation needs it,
+// and rpm itself provides it.
 const (
 	sensePost   = 1 << 10
 	senseRPMLib = 1 << 24
@@ -161,7 +161,6 @@ func core(product string, r *rpmpack.RPM) error {
 	r.AddPrein("getent passwd " + product + " >/dev/null || :\n")
 	r.AddPostin("[ -d /run/systemd/system ] && systemctl daemon-reload || :\n")
 	r.AddPostun("[ -d /run/systemd/system ] && systemctl daemon-reload || :\n")
-	r.Requires = append(r.Requires, &rpmpack.Relation{Name: "/bin/sh", Sense: sensePost})
 	if err := r.Provides.Set("config(" + product + "-core) = " + r.FullVersion()); err != nil {
 		return err
 	}
@@ -169,6 +168,10 @@ func core(product string, r *rpmpack.RPM) error {
 }
 
 func minion(product string, r *rpmpack.RPM) error {
+	r.AddPostin("/usr/bin/" + product + "-core --adopt-minion || :\n")
+	r.Requires = append(r.Requires, &rpmpack.Relation{
+		Name: product + "-core", Version: Version, Sense: sensePost | rpmpack.SenseGreater | rpmpack.SenseEqual,
+	})
 	if err := r.Requires.Set(product + "-api >= 7"); err != nil {
 		return err
 	}

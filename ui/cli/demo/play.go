@@ -23,7 +23,6 @@ type Stage struct {
 	Out    io.Writer // is told line by line what happens
 
 	Opened func(*pipeline.Engine) // is given the engine; may be nil
-	Follow func(run string)       // is told which run is at work, "" when none is; may be nil
 }
 
 // player plays one demo.
@@ -167,10 +166,6 @@ func (p *player) run(ctx context.Context, j pipeline.Job) error {
 	a, err := p.e.Start(ctx, plan, typed)
 	if err != nil {
 		return err
-	}
-	if p.Follow != nil {
-		p.Follow(a.ID())
-		defer p.Follow("")
 	}
 	if err := a.Wait(); err != nil {
 		return err

@@ -59,7 +59,6 @@ reposdir=/dev/null
 cachedir=%[1]s/cache-%[2]s
 persistdir=%[1]s/persist-%[2]s
 logdir=%[1]s
-plugins=0
 
 [%[2]s]
 name=%[2]s

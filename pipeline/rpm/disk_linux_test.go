@@ -1,0 +1,85 @@
+package rpm_test
+
+import (
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/rpmpack"
+	"golang.org/x/sys/unix"
+
+	"gantry/config"
+)
+
+// A served tree that cannot be written, and one that is full, are told in words;
+// production stays, and the build is made once there is room.
+func TestServedTreeThatTakesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil, mend string // options of the mount
+		want, hint  string
+	}{
+		"read-only": {"ro", "rw", "read-only file system", "remount"},
+		"full":      {"size=256k", "size=64m", "no space left", "free some space"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, ", policy: replace")
+			at := filepath.Join(s.dir, "served")
+			mount := func(flags uintptr, options string) error {
+				if options == "ro" {
+					flags, options = flags|unix.MS_RDONLY, ""
+				}
+				return unix.Mount("tmpfs", at, "tmpfs", flags, strings.TrimPrefix(options, "rw"))
+			}
+			if err := mount(0, "size=64m"); err != nil {
+				t.Skip("cannot mount here: ", err)
+			}
+			defer func() {
+				if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
+					t.Error(err)
+				}
+			}()
+			if err := os.MkdirAll(filepath.Join(at, s.target.Path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			s.configure(", policy: replace")
+			s.stage("agent-1.0.x86_64")
+			s.release()
+			before := s.at("production")
+
+			noise := make([]byte, 1<<20)
+			rand.Read(noise)
+			s.stageFile("big.rpm", packWith(t, "big", noise))
+			if err := mount(unix.MS_REMOUNT, c.spoil); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := s.try("build")
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(config.HintOf(err), c.hint) {
+				t.Errorf("it says %v (%s)", err, config.HintOf(err))
+			}
+			if s.at("production") != before {
+				t.Error("production moved")
+			}
+			if err := mount(unix.MS_REMOUNT, c.mend); err != nil {
+				t.Fatal(err)
+			}
+			s.release()
+			s.do("verify")
+		})
+	}
+}
+
+func packWith(t *testing.T, name string, content []byte) []byte {
+	t.Helper()
+	p, err := rpmpack.NewRPM(rpmpack.RPMMetaData{Name: name, Version: "1", Release: "1", Arch: "noarch"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.AddFile(rpmpack.RPMFile{Name: "/usr/share/" + name, Body: content, Mode: 0o644})
+	var b strings.Builder
+	if err := p.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return []byte(b.String())
+}

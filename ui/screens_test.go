@@ -1,0 +1,82 @@
+package ui
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gantry/ui/picture"
+)
+
+var update = flag.Bool("update", false, "write the golden screens anew")
+
+// golden compares with a file of testdata/screens, or writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("..", "testdata", "screens", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; write it with go test ./ui -update", err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; if it should, write it with go test ./ui -update. It is now:\n%s", name, got)
+	}
+}
+
+// trimmed is a frame as text, without the spaces at the ends of lines.
+func trimmed(frame string) string {
+	lines := strings.Split(plainText(frame), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func TestGoldenScreens(t *testing.T) {
+	tests := []struct {
+		name string
+		w, h int
+		o    Options
+		walk func(d *driver)
+		svg  bool
+	}{
+		{"checklist-140x40", 140, 40, Options{}, func(d *driver) { d.to("verify-staging") }, false},
+		{"checklist", 110, 32, Options{}, func(d *driver) { d.to("verify-staging") }, true},
+		{"checklist-80x24", 80, 24, Options{}, func(d *driver) { d.to("promote") }, false},
+		{"checklist-60x20", 60, 20, Options{}, func(d *driver) {}, false},
+		{"checklist-ascii-80x24", 80, 24, Options{ASCII: true, NoColor: true}, func(d *driver) {}, false},
+		{"hold-80x24", 80, 24, Options{}, func(d *driver) { d.press("H").refresh() }, false},
+		{"read-only-80x24", 80, 24, Options{ReadOnly: true}, func(d *driver) {}, false},
+		{"artifacts", 110, 26, Options{}, func(d *driver) { d.press("2", "down", "down", "down") }, true},
+		{"targets", 110, 26, Options{}, func(d *driver) { d.press("3") }, true},
+		{"runs-120x30", 120, 30, Options{}, func(d *driver) { d.press("4") }, false},
+		{"journal-120x30", 120, 30, Options{}, func(d *driver) { d.press("5") }, false},
+		{"promote", 100, 34, Options{}, func(d *driver) {
+			d.press("3", "p").wait(armDelay).typed("core-el9 +17", 50e6)
+		}, true},
+		{"promote-60x20", 60, 20, Options{}, func(d *driver) { d.press("3", "p").wait(armDelay) }, false},
+		{"build-80x24", 80, 24, Options{}, func(d *driver) { d.to("build").press("enter").wait(armDelay) }, false},
+		{"tick-80x24", 80, 24, Options{}, func(d *driver) { d.to("notes").press(" ") }, false},
+		{"help-100x46", 100, 46, Options{}, func(d *driver) { d.press("?") }, false},
+		{"small-20x5", 20, 5, Options{}, func(d *driver) {}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := drive(t, newFake(t), tt.w, tt.h, tt.o)
+			tt.walk(d)
+			frame := d.m.View()
+			golden(t, tt.name+".txt", trimmed(frame))
+			if tt.svg {
+				golden(t, tt.name+".svg", picture.SVG(frame, "gantry: "+tt.name))
+			}
+		})
+	}
+}
