@@ -36,10 +36,10 @@ const maxFileName = 240
 // terminal is an error.
 func (h *Header) NEVRA() (NEVRA, error) {
 	n := NEVRA{
-		Name:    h.Str(tagName),
-		Version: h.Str(tagVersion),
-		Release: h.Str(tagRelease),
-		Arch:    h.Str(tagArch),
+		Name:    strings.Clone(h.Str(tagName)), // else it would hold the whole header in memory
+		Version: strings.Clone(h.Str(tagVersion)),
+		Release: strings.Clone(h.Str(tagRelease)),
+		Arch:    strings.Clone(h.Str(tagArch)),
 	}
 	if h.IsSource() {
 		n.Arch = "src"

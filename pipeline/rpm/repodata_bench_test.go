@@ -139,8 +139,7 @@ func hashPackage(name string, buffer []byte) (rpm.PackageFile, error) {
 	}
 	n, err := h.NEVRA()
 	return rpm.PackageFile{File: storage.File{
-		// Cloned, since they are parts of the whole header's text.
-		SHA256: hex.EncodeToString(sum.Sum(nil)), Name: strings.Clone(n.Name), Version: n.EVR(), Arch: strings.Clone(n.Arch),
+		SHA256: hex.EncodeToString(sum.Sum(nil)), Name: n.Name, Version: n.EVR(), Arch: n.Arch,
 	}}, err
 }
 
@@ -167,12 +166,18 @@ func measured(b *testing.B, c *exec.Cmd) cost {
 
 func child(b *testing.B, dirs ...string) *exec.Cmd {
 	b.Helper()
+	return myself(b, "TestRepodataChild", "GANTRY_REPODATA_CHILD="+strings.Join(dirs, ":"))
+}
+
+// myself runs one test of this program in a process of its own.
+func myself(b *testing.B, test, env string) *exec.Cmd {
+	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := exec.Command(self, "-test.run=^TestRepodataChild$")
-	c.Env = append(os.Environ(), "GANTRY_REPODATA_CHILD="+strings.Join(dirs, ":"))
+	c := exec.Command(self, "-test.run=^"+test+"$")
+	c.Env = append(os.Environ(), env)
 	return c
 }
 

@@ -53,7 +53,12 @@ var shopKey = sync.OnceValues(func() (halves [2][]byte, err error) {
 // newShop makes a target; more is added to its configuration.
 func newShop(t testing.TB, more string) *shop {
 	t.Helper()
-	s := &shop{t: t, dir: t.TempDir(), clock: time.Now().Add(-100 * time.Hour).Truncate(time.Second)}
+	return newShopIn(t, t.TempDir(), more)
+}
+
+func newShopIn(t testing.TB, dir, more string) *shop {
+	t.Helper()
+	s := &shop{t: t, dir: dir, clock: time.Now().Add(-100 * time.Hour).Truncate(time.Second)}
 	key, err := shopKey()
 	if err != nil {
 		t.Fatal(err)

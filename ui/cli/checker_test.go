@@ -243,7 +243,7 @@ func (c checker) packages(at, href string) (int, error) {
 // whole snapshots, and production is the last acknowledged one or that of the
 // one run in doubt.
 func (c checker) check(target, root string) error {
-	armored, err := os.ReadFile(filepath.Join(c.dir, "keys/lts.asc"))
+	armored, err := os.ReadFile(filepath.Join(c.dir, "keys/public.asc"))
 	if err != nil {
 		return err
 	}

@@ -23,9 +23,15 @@ func trades() cli.Trades {
 	return cli.Trades{Makers: pipeline.Makers{"rpm": rpm.Make, "check": check.Make, "command": command.Make}}
 }
 
+// quickRace keeps the race detector from waiting a second at the end of every
+// program that a test runs.
+const quickRace = "atexit_sleep_ms=10"
+
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", quickRace) // of the programs; this one has started
 	testscript.Main(m, map[string]func(){
 		"gantry": func() { os.Exit(cli.Main(trades(), os.Args[1:])) },
+		"doomed": doomed,
 	})
 }
 
@@ -36,6 +42,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("GANTRY_ACTOR", "tester")
+			env.Setenv("GORACE", quickRace)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("ESC", "\x1b")
 			return nil
