@@ -92,7 +92,7 @@ func (e *Engine) observe(ctx context.Context) observation {
 
 // look reads what a target serves and compares it with the journal.
 func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointers) TargetView {
-	v := TargetView{Name: string(t.Name), Format: string(t.Format), Path: t.Path, URL: t.URL}
+	v := TargetView{Name: string(t.Name), Format: string(t.Format), Path: t.Path, URL: t.URL, Place: place(t)}
 	if p != nil {
 		v.Journal = *p
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gantry/checklist"
+	"gantry/storage"
 )
 
 // View is everything a screen shows, at a moment. It shares nothing with the
@@ -28,6 +29,7 @@ type TargetView struct {
 	Format     string
 	Path       string // of its served directory
 	URL        string
+	Place      storage.Place // where its artifacts are staged
 	Staging    string // snapshot that is served there, empty without
 	Production string
 	Drift      string // what is served against what the journal says, in words; empty where they agree

@@ -72,11 +72,52 @@ func (s *artifactScreen) reload() tea.Cmd {
 	s.stop()
 	s.gen++
 	s.seq = s.m.view.Head
-	gen, ctx, c := s.gen, s.m.ctx, s.m.console
+	gen, ctx, c, before := s.gen, s.m.ctx, s.m.console, s.all
 	return func() tea.Msg {
 		all, err := c.Artifacts(ctx, "")
+		keepVerdicts(all, before)
 		return artifactsMsg{gen, all, err}
 	}
+}
+
+// keepVerdicts takes over what was found of artifacts that did not change since.
+func keepVerdicts(all []storage.Artifact, before []atomic.Pointer[storage.Artifact]) {
+	type same struct {
+		storage.Place
+		file, digest string
+		size, at     int64
+	}
+	key := func(a *storage.Artifact) same {
+		return same{a.Place, a.File, a.Digest, a.Size, a.Modified.UnixNano()}
+	}
+	known := map[same]*storage.Artifact{}
+	for i := range before {
+		if a := before[i].Load(); a.Verdict == storage.Verified || a.Verdict == storage.Mismatch {
+			known[key(a)] = a
+		}
+	}
+	for i := range all {
+		if a, ok := known[key(&all[i])]; ok && all[i].Verdict == storage.Unverified {
+			all[i].Verdict, all[i].Detail = a.Verdict, a.Detail
+		}
+	}
+}
+
+// askRemove asks whether the selected artifact shall leave the staging area.
+func (s *artifactScreen) askRemove() tea.Cmd {
+	m, a := s.m, *s.selected()
+	word, frame, label := riskOf(checklist.Staging)
+	m.open(&dialog{
+		word: word, frame: frame, label: label, title: "Remove from the staging area?",
+		head: func(w int) []line {
+			ls := hard(strong, a.File, w)
+			return append(ls, wrapped(plain, "With its checksum, from "+a.Prefix()+". What is built or served already keeps it.", w)...)
+		},
+		answers: []answer{{bind("remove it", "y"), func() tea.Cmd {
+			return m.act("removed "+a.File, func(ctx context.Context) error { return m.console.RemoveArtifact(ctx, a) })
+		}}},
+	})
+	return nil
 }
 
 func (s *artifactScreen) loaded(msg artifactsMsg) tea.Cmd {
@@ -192,9 +233,17 @@ func (s *artifactScreen) verdict(v storage.Verdict) (string, role) {
 
 func (s *artifactScreen) danger() checklist.Risk { return checklist.Safe }
 
-// target is the one whose staging place holds the selected artifact, which the
-// screen cannot tell; the header shows all.
-func (s *artifactScreen) target() string { return "" }
+// target is the one in whose staging place the selected artifact lies.
+func (s *artifactScreen) target() string {
+	if a := s.selected(); a != nil {
+		for _, t := range s.m.view.Targets {
+			if t.Place == a.Place {
+				return t.Name
+			}
+		}
+	}
+	return ""
+}
 
 func (s *artifactScreen) detail(w int) (head, body []line) {
 	a := s.selected()
@@ -214,7 +263,7 @@ func (s *artifactScreen) detail(w int) (head, body []line) {
 	glyph, role := s.verdict(a.Verdict)
 	body = append(hard(strong, a.File, w), line{{glyph + " " + string(a.Verdict), role}})
 	body = append(body, wrapped(role, a.Detail, w)...)
-	body = append(body, line{}, line{{"place    ", dim}, {config.Inert(a.Prefix()), plain}},
+	body = append(body, line{}, line{{"target   ", dim}, {config.Inert(orNone(s.target())), plain}}, line{{"place    ", dim}, {config.Inert(a.Prefix()), plain}},
 		line{{"size     ", dim}, {size(a.Size) + ", " + count(a.Size) + " bytes", plain}},
 		line{{"changed  ", dim}, {clock(a.Modified, s.m.view.Now) + " UTC, " + age(s.m.view.Now.Sub(a.Modified)) + " ago", plain}},
 		own(dim, "sha256 by its sidecar"))
@@ -230,6 +279,7 @@ func (s *artifactScreen) actions() []action {
 		{key: bind("verify", "v"), when: s.selected() != nil && !s.verifying(), do: func() tea.Cmd { return s.verify([]int32{s.shown[s.l.cursor]}) }},
 		{key: bind("verify all", "V"), when: len(s.shown) > 0 && !s.verifying(), do: func() tea.Cmd { return s.verify(s.shown) }},
 		{key: bind("stop verifying", "c"), when: s.verifying(), do: func() tea.Cmd { s.stop(); return nil }},
+		{key: bind("remove", "x"), writes: true, when: s.selected() != nil && !s.verifying(), do: s.askRemove},
 		{key: bind("read again", "r"), when: true, do: s.reload},
 	}
 }

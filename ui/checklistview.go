@@ -203,13 +203,33 @@ func (s *checklistScreen) actions() []action {
 			}
 			return m.plan(job, config.Inert(it.Title), false)
 		}},
+		{key: bind("next", "n"), when: m.focus == onList && s.ahead() >= 0, do: s.next},
 		{key: bind("plan", "p"), when: here && !manual && open, do: func() tea.Cmd { return m.plan(job, config.Inert(it.Title), true) }},
 		{key: bind("tick", " "), writes: true, when: manual && due, why: why, do: func() tea.Cmd { return s.askTick(it) }},
 		{key: bind("waive", "w"), writes: true, when: here && !it.Killer && open && it.Status != checklist.StatusWaived, do: func() tea.Cmd { return s.askWaive(it) }},
 		{key: bind("clear", "x"), writes: true, when: st.Ticked != nil || st.Waived != nil, do: func() tea.Cmd { return s.askClear(it) }},
 		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
 		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},
+		m.openAction(),
+		m.closeAction(),
 	}
+}
+
+// ahead is the row of the next item that wants attention, going round; -1 where
+// no other does.
+func (s *checklistScreen) ahead() int {
+	for i := 1; i < len(s.rows); i++ {
+		j := (s.l.cursor + i) % len(s.rows)
+		if it := s.rows[j].item; it != nil && attention(it.Status) {
+			return j
+		}
+	}
+	return -1
+}
+
+func (s *checklistScreen) next() tea.Cmd {
+	s.l.to(s.ahead())
+	return s.m.follow()
 }
 
 func (s *checklistScreen) askTick(it *checklist.ItemView) tea.Cmd {

@@ -8,6 +8,7 @@ import (
 // choice lets one of several be picked, such as the snapshot to go back to.
 type choice struct {
 	title string
+	does  string // what a choice leads to: "plans it"
 	rows  []row
 	list  list
 	pick  func(i int) tea.Cmd
@@ -47,6 +48,6 @@ func (c *choice) draw(m *model, _, h int) ([]string, int) {
 		out = append(out, t.row(row{append(own(plain, " "), c.rows[i].left...), append(c.rows[i].right, span{" ", plain})}, w-2, i == c.list.cursor))
 	}
 	out = append(out, t.plainly(line{}, w-2),
-		t.plainly(line{{" Enter", accent}, {" plans it   ", plain}, {"Esc", accent}, {" leaves", plain}}, w-2))
+		t.plainly(line{{" Enter", accent}, {" " + c.does + "   ", plain}, {"Esc", accent}, {" leaves", plain}}, w-2))
 	return t.box(t.glyphs.thin, accent, said(strong, c.title), nil, out, w, len(out)+2), w
 }

@@ -4,6 +4,7 @@ package ui
 
 import (
 	"context"
+	"time"
 
 	"gantry/checklist"
 	"gantry/pipeline"
@@ -45,10 +46,19 @@ type Console interface {
 	// *pipeline.ConfirmError that names it.
 	Adopt(ctx context.Context, target, typed string) error
 
+	// Templates are the checklists that a release can be opened with.
+	Templates() ([]*checklist.Template, error)
+	// OpenRelease begins a release about some targets, or all, and returns its id.
+	OpenRelease(ctx context.Context, kind, version string, due time.Time, targets ...string) (string, error)
+	// CloseRelease ends the release that is worked on.
+	CloseRelease(ctx context.Context, abort bool, reason string) error
+
 	// Artifacts lists what is staged, of all targets where target is empty.
 	Artifacts(ctx context.Context, target string) ([]storage.Artifact, error)
 	// VerifyArtifacts hashes artifacts and returns them with their verdicts.
 	VerifyArtifacts(ctx context.Context, as []storage.Artifact, p *pipeline.Progress) ([]storage.Artifact, error)
+	// RemoveArtifact takes an artifact and its sidecar out of the staging area.
+	RemoveArtifact(ctx context.Context, a storage.Artifact) error
 	// History is the journal, oldest first.
 	History() []checklist.Event
 	// RunLog is the path of a run's log.

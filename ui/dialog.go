@@ -57,7 +57,7 @@ func (d *dialog) keys() []key.Binding {
 		ks = append(ks, bind("confirm the phrase", "enter"))
 	}
 	if d.body != nil {
-		ks = append(ks, bind("scroll", "up", "down", "pgup", "pgdown"))
+		ks = append(ks, key.NewBinding(key.WithKeys("up", "down", "pgup", "pgdown"), key.WithHelp("up/down", "scroll")))
 	}
 	return append(ks, closing)
 }

@@ -152,6 +152,19 @@ func (f *fake) VerifyArtifacts(_ context.Context, as []storage.Artifact, p *pipe
 	}
 	return out, nil
 }
+func (f *fake) RemoveArtifact(_ context.Context, a storage.Artifact) error {
+	f.note("remove %s", a.File)
+	return nil
+}
+func (f *fake) Templates() ([]*checklist.Template, error) { return checklist.Builtin(), nil }
+func (f *fake) OpenRelease(_ context.Context, kind, version string, _ time.Time, _ ...string) (string, error) {
+	f.note("open %s %s", kind, version)
+	return kind + "-" + version, f.err
+}
+func (f *fake) CloseRelease(_ context.Context, abort bool, reason string) error {
+	f.note("close %v %s", abort, reason)
+	return nil
+}
 func (f *fake) History() []checklist.Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -63,6 +63,9 @@ func (m *model) planned(msg plannedMsg) tea.Cmd {
 		m.focus, m.log.scroll, m.log.tail = onDetail, 0, false
 		return nil
 	}
+	if msg.plan.Risk == checklist.Safe {
+		return m.start(msg.plan, "") // a question on routine work would teach to answer without reading
+	}
 	m.open(newPlanDialog(m, msg.plan))
 	return nil
 }

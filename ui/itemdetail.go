@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
@@ -41,10 +43,10 @@ func (s *checklistScreen) detail(w int) (head, body []line) {
 	if p, ok := m.plans[it.ID]; ok {
 		ls = append(ls, m.plannedLines(p, w)...)
 	}
+	ls = append(ls, s.marks(it, w)...)
 	if it.Help != "" {
 		ls = append(append(ls, line{}), wrapped(plain, it.Help, w)...)
 	}
-	ls = append(ls, s.marks(it, w)...)
 	ls = append(ls, s.needs(it)...)
 	ls = append(ls, s.people(it, w)...)
 	return head, ls
@@ -62,7 +64,10 @@ func (m *model) noItem(w int) []line {
 		}
 		return ls
 	}
-	return append(wrapped(plain, "No release is open. Begin one beside this console:", w), own(strong, "  gantry open KIND VERSION"))
+	if m.readOnly() {
+		return wrapped(plain, "No release is open.", w)
+	}
+	return wrapped(plain, "No release is open. o begins one.", w)
 }
 
 // window says when the item may be done and from when on it is late.
@@ -101,7 +106,7 @@ func (s *checklistScreen) marks(it *checklist.ItemView, w int) []line {
 	}
 	var ls []line
 	mark := func(what string, k *checklist.Mark) {
-		ls = append(ls, line{}, line{{what + " ", heading}, {"by " + config.Inert(k.Actor) + ", " + clock(k.Time, s.m.view.Now) + " UTC", dim}})
+		ls = append(ls, line{{what + " ", heading}, {"by " + config.Inert(k.Actor) + ", " + clock(k.Time, s.m.view.Now) + " UTC", dim}})
 		ls = append(ls, wrapped(plain, k.Note, w)...)
 	}
 	if st.Ticked != nil {
@@ -111,34 +116,51 @@ func (s *checklistScreen) marks(it *checklist.ItemView, w int) []line {
 		mark("waived", st.Waived)
 	}
 	if st.Run != nil {
-		ls = append(append(ls, line{}), s.m.runFacts(*st.Run, w)...)
+		ls = append(ls, s.m.runFacts(*st.Run, w)...)
 	}
 	return ls
 }
 
-// runFacts is who ran it, how it ended and what was observed.
+// runFacts is how a run ended, who ran it and what was observed.
 func (m *model) runFacts(r checklist.Run, w int) []line {
-	l := line{{"last run ", heading}, {"by " + config.Inert(r.Actor) + " on " + config.Inert(r.Host) + ", " + clock(r.Started, m.view.Now) + " UTC", dim}}
-	ls := []line{l}
-	if r.CancelAsked != "" {
-		ls = append(ls, said(warn, "cancel asked by "+r.CancelAsked))
-	}
+	who := span{"by " + config.Inert(r.Actor) + " on " + config.Inert(r.Host) + ", " + clock(r.Started, m.view.Now) + " UTC", dim}
 	if r.Ended == nil {
+		ls := []line{{{"begun ", heading}, who}}
+		if r.CancelAsked != "" {
+			ls = append(ls, said(warn, "cancel asked by "+r.CancelAsked))
+		}
 		return ls
 	}
 	role := bad
 	if r.Ended.Outcome == checklist.Done {
 		role = ok
 	}
-	end := line{{string(r.Ended.Outcome), role}, {" in " + took(r.EndedAt.Sub(r.Started)), dim}}
+	end := line{{string(r.Ended.Outcome), role}, {" in " + took(r.EndedAt.Sub(r.Started)) + " ", plain}, who}
 	if r.Ended.Looked {
-		end = append(end, span{", found by looking", dim})
+		end = line{{string(r.Ended.Outcome), role}, {" as found by looking; begun ", plain}, who}
 	}
-	ls = append(ls, end)
+	ls := []line{end}
 	ls = append(ls, wrapped(bad, r.Ended.Error, w)...)
 	ls = append(ls, wrapped(accent, r.Ended.Hint, w)...)
-	for _, name := range slices.Sorted(maps.Keys(r.Ended.Evidence)) {
-		ls = append(ls, wrapped(plain, name+": "+r.Ended.Evidence[name], w)...)
+	return append(ls, facts(r.Ended.Evidence, w)...)
+}
+
+// facts draws what is known by name, in two columns where there is room.
+func facts(known map[string]string, w int) []line {
+	names := slices.Sorted(maps.Keys(known))
+	col := 0
+	for _, name := range names {
+		col = min(max(col, ansi.StringWidth(config.Inert(name))), w/3)
+	}
+	var ls []line
+	for _, name := range names {
+		shown := config.Inert(name)
+		pad := strings.Repeat(" ", max(0, col-ansi.StringWidth(shown)))
+		if room := w - col - 2; ansi.StringWidth(shown) <= col && ansi.StringWidth(config.Inert(known[name])) <= room {
+			ls = append(ls, line{{shown + pad + "  ", dim}, {config.Inert(known[name]), plain}})
+			continue
+		}
+		ls = append(ls, wrapped(plain, name+"  "+known[name], w)...)
 	}
 	return ls
 }

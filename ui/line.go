@@ -112,6 +112,9 @@ func hard(r role, text string, w int) []line {
 	return out
 }
 
+// leastTitle is the room that a box's title keeps beside its remark.
+const leastTitle = 12
+
 // box draws lines in a frame with a title at its left and a remark at its right.
 // Its result is h strings of w cells.
 func (t *theme) box(f frame, r role, title, remark line, content []string, w, h int) []string {
@@ -126,11 +129,11 @@ func (t *theme) box(f frame, r role, title, remark line, content []string, w, h 
 	if len(remark) > 0 {
 		tail = append(append(line{{" ", plain}}, remark...), span{" ", plain})
 	}
-	hw := min(head.width(), inner-1)
 	tw := tail.width()
-	if hw+tw+2 > inner {
+	if tw+leastTitle+2 > inner {
 		tw = 0
 	}
+	hw := min(head.width(), inner-1-tw)
 	top := edge.paint(f.tl) + t.plainly(head, hw) + edge.paint(strings.Repeat(f.h, max(0, inner-hw-tw-1)))
 	if tw > 0 {
 		top += t.plainly(tail, tw)

@@ -135,6 +135,9 @@ func (p *logPane) take(m *model, msg logMsg) tea.Cmd {
 	if msg.more && len(msg.lines) > 0 {
 		return m.readLog()
 	}
+	if r, known := m.runView(p.run); known && !r.Live {
+		return m.follow() // it ended while this was read
+	}
 	return nil
 }
 

@@ -17,17 +17,19 @@ import (
 // takes it, and only lines that changed.
 type painter struct {
 	*model
+	in      io.Reader
 	out     io.Writer
 	mouse   bool
 	painted time.Time // when the last frame went out
 	busy    bool      // a frame is on its way: the terminal may be slow
 	dirty   bool      // something changed since
 
-	mu    sync.Mutex // held over a write, so that the end comes after it
-	lines []string   // on the screen
-	title string
-	rung  int
-	over  bool
+	mu      sync.Mutex // held over a write, so that the end comes after it
+	lines   []string   // on the screen
+	title   string
+	rung    int
+	over    bool   // the terminal is not the console's
+	restore func() // what begin changed of the terminal's settings
 }
 
 // frameSpan is the least time between two frames.
@@ -42,20 +44,31 @@ type (
 func (p *painter) View() string { return "" }
 
 // Init draws the first frame at once; sizes and keys come later.
-func (p *painter) Init() tea.Cmd { return tea.Batch(p.model.Init(), p.want()) }
+func (p *painter) Init() tea.Cmd { return p.guarded(tea.Batch(p.model.Init(), p.want())) }
 
 // Update lets the model take the message, then sees to a new frame.
 func (p *painter) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	defer p.whole()
+	cmd := p.handle(msg)
+	return p, p.guarded(cmd)
+}
+
+func (p *painter) handle(msg tea.Msg) tea.Cmd {
 	switch msg.(type) {
+	case suspendMsg:
+		return tea.Exec(suspension{p}, func(error) tea.Msg { return resumedMsg{} })
+	case resumedMsg:
+		p.busy = false // a frame that was on its way was dropped
+		return p.want()
 	case frameMsg:
 		p.dirty = false
-		return p, p.paint()
+		return p.paint()
 	case paintedMsg:
 		p.busy = false
 		if p.dirty {
-			return p, p.want()
+			return p.want()
 		}
-		return p, nil
+		return nil
 	case tea.WindowSizeMsg:
 		p.mu.Lock()
 		p.lines = nil // the terminal moved them about
@@ -63,9 +76,9 @@ func (p *painter) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	}
 	_, cmd := p.model.Update(msg)
 	if p.still {
-		return p, cmd
+		return cmd
 	}
-	return p, tea.Batch(cmd, p.want())
+	return tea.Batch(cmd, p.want())
 }
 
 // want asks for a frame, unless one is on its way; that one asks again.
@@ -102,7 +115,9 @@ func (p *painter) paint() tea.Cmd {
 		}
 		for i, l := range lines {
 			if i >= len(p.lines) || p.lines[i] != l {
-				fmt.Fprintf(&b, "\x1b[%d;1H%s\x1b[m\x1b[K", i+1, l)
+				// Erased before it is drawn: after a full line the cursor rests on
+				// the last cell, which an erasure to the end would take.
+				fmt.Fprintf(&b, "\x1b[%d;1H\x1b[m\x1b[K%s\x1b[m", i+1, l)
 			}
 		}
 		if len(lines) < len(p.lines) {
@@ -129,23 +144,38 @@ const (
 	popTitle  = "\x1b[23;2t"
 )
 
-// begin takes the screen: the alternate one, no cursor, no wrapping at the edge.
-func (p *painter) begin() {
+// begin takes the terminal: keys one by one, the alternate screen, no cursor, no
+// wrapping at the edge.
+func (p *painter) begin() error {
+	restore, err := raw(p.in)
+	if err != nil {
+		return fmt.Errorf("prepare the terminal: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.restore, p.over, p.lines, p.title = restore, false, nil, ""
 	s := pushTitle + ansi.SetModeAltScreenSaveCursor + ansi.HideCursor + ansi.ResetModeAutoWrap + ansi.SetModeBracketedPaste
 	if p.mouse {
 		s += ansi.SetModeMouseButtonEvent + ansi.SetModeMouseExtSgr
 	}
 	io.WriteString(p.out, s)
+	return nil
 }
 
-// end gives the screen back as it was. Nothing is drawn after it.
+// end gives the terminal back as it was, once. Nothing is drawn after it.
 func (p *painter) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.over {
+		return
+	}
 	p.over = true
 	s := ""
 	if p.mouse {
 		s = ansi.ResetModeMouseExtSgr + ansi.ResetModeMouseButtonEvent
 	}
 	io.WriteString(p.out, s+ansi.ResetModeBracketedPaste+ansi.SetModeAutoWrap+ansi.ShowCursor+ansi.ResetModeAltScreenSaveCursor+popTitle)
+	if p.restore != nil {
+		p.restore()
+	}
 }

@@ -2,8 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -108,8 +106,5 @@ func changes(m *model, p pipeline.Plan, w int) []line {
 	for _, c := range p.Removed {
 		ls = append(ls, line{{"- ", bad}, {config.Inert(c.Name), plain}, {"  " + config.Inert(c.From), dim}})
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.Facts)) {
-		ls = append(ls, line{{config.Inert(name) + " ", dim}, {config.Inert(p.Facts[name]), plain}})
-	}
-	return ls
+	return append(ls, facts(p.Facts, w)...)
 }

@@ -24,27 +24,23 @@ func Run(ctx context.Context, c Console, o Options) error {
 	if o.Accessible {
 		return converse(ctx, c, o)
 	}
-	restore, err := raw(o.Input)
-	if err != nil {
-		return fmt.Errorf("prepare the terminal: %w", err)
-	}
-	defer restore()
-
 	within, cancel := context.WithCancel(ctx)
 	defer cancel() // what waits for news or the next second ends with the screen
 	m := newModel(within, c, o, termenv.NewOutput(o.Output).EnvColorProfile())
-	p := &painter{model: m, out: o.Output, mouse: o.Mouse}
+	p := &painter{model: m, in: o.Input, out: o.Output, mouse: o.Mouse}
 	if w, h, ok := dimensions(o.Output); ok {
 		m.w, m.h = w, h
 	}
-	p.begin()
+	if err := p.begin(); err != nil {
+		return err
+	}
 	defer p.end()
 
 	program := tea.NewProgram(p, tea.WithContext(within), tea.WithInput(o.Input), tea.WithOutput(io.Discard),
 		tea.WithoutRenderer(), tea.WithoutSignalHandler())
 	stop := watchSize(o.Output, program)
 	defer stop()
-	_, err = program.Run()
+	_, err := program.Run()
 	if ctx.Err() != nil && errors.Is(err, tea.ErrProgramKilled) && !errors.Is(err, tea.ErrProgramPanic) {
 		return nil
 	}

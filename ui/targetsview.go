@@ -173,14 +173,18 @@ func (s *targetScreen) actions() []action {
 	}
 	name, here := t.Name, t.Name != ""
 	r, known := m.runView(t.Busy)
-	promote := pipeline.Job{Verb: "promote", Target: name}
+	do := func(verb string) func() tea.Cmd {
+		return func() tea.Cmd { return m.plan(pipeline.Job{Verb: verb, Target: name}, verb+" "+name, false) }
+	}
 	return []action{
-		{key: bind("promote", "p"), writes: true, when: here && t.Staging != "" && t.Busy == "", do: func() tea.Cmd { return m.plan(promote, "promote "+name, false) }},
+		{key: bind("promote", "p"), writes: true, when: here && t.Staging != "" && t.Busy == "", do: do("promote")},
 		{key: bind("roll back", "r"), writes: true, when: here && t.Busy == "" && len(earlier(t)) > 0, do: func() tea.Cmd { return s.askRollback(t) }},
-		{key: bind("diff", "enter", "d"), when: here && t.Staging != "", do: func() tea.Cmd { return m.plan(promote, "promote "+name, true) }},
-		{key: bind("verify", "v"), writes: true, when: here && t.Production != "", do: func() tea.Cmd {
-			return m.plan(pipeline.Job{Verb: "verify", Target: name}, "verify "+name, false)
+		{key: bind("diff", "enter", "d"), when: here && t.Staging != "", do: func() tea.Cmd {
+			return m.plan(pipeline.Job{Verb: "promote", Target: name}, "promote "+name, true)
 		}},
+		{key: bind("verify", "v"), writes: true, when: here && t.Production != "", do: do("verify")},
+		{key: bind("refresh", "R"), writes: true, when: here && t.Production != "" && t.Busy == "", do: do("refresh")},
+		{key: bind("prune", "X"), writes: true, when: here && len(t.Snapshots) > 0 && t.Busy == "", do: do("prune")},
 		{key: bind("adopt drift", "a"), writes: true, when: here && t.Drift != "", do: func() tea.Cmd { return s.askAdopt(name) }},
 		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
 		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},
@@ -201,7 +205,7 @@ func earlier(t *pipeline.TargetView) []pipeline.SnapshotView {
 // askRollback lets the snapshot be chosen that production goes back to.
 func (s *targetScreen) askRollback(t *pipeline.TargetView) tea.Cmd {
 	name, from := t.Name, earlier(t)
-	c := &choice{title: "Roll " + name + " back to", pick: func(i int) tea.Cmd {
+	c := &choice{title: "Roll " + name + " back to", does: "plans it", pick: func(i int) tea.Cmd {
 		return s.m.plan(pipeline.Job{Verb: "rollback", Target: name, To: from[i].ID}, "roll "+name+" back to "+from[i].ID, false)
 	}}
 	for _, sn := range from {

@@ -131,6 +131,8 @@ func (m *model) take(msg tea.Msg) tea.Cmd {
 		m.still = m.trouble == before && !late
 	case plannedMsg:
 		return m.planned(msg)
+	case kindsMsg:
+		return m.kindsRead(msg)
 	case adoptMsg:
 		return m.adoptable(msg)
 	case startedMsg:
@@ -166,6 +168,9 @@ func (m *model) learn(seq uint64, v pipeline.View) tea.Cmd {
 	}
 	if m.quits && len(m.live()) == 0 {
 		return m.quit()
+	}
+	if m.at == 1 {
+		return tea.Batch(m.artifacts().load(), m.follow())
 	}
 	return m.follow()
 }

@@ -30,8 +30,11 @@ func count(n int64) string {
 	return s
 }
 
-// took writes a span of time in two units at most: 2m11s, 3h04m, 2d03h.
+// took writes a span of time in two units at most: 340ms, 2m11s, 3h04m, 2d03h.
 func took(d time.Duration) string {
+	if 0 < d && d < time.Second {
+		return fmt.Sprintf("%dms", max(1, d.Milliseconds()))
+	}
 	d = d.Round(time.Second)
 	switch {
 	case d < 0:

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gantry/config"
 	"gantry/pipeline"
 	"gantry/pipeline/sign"
 )
@@ -27,9 +28,7 @@ const (
 type outlet interface {
 	// mirrorlist opens the file that a pointer leads to.
 	mirrorlist(ctx context.Context, pointer string) (io.ReadCloser, error)
-	// enter goes to the repository that the mirrorlist names.
-	enter(prefix string) error
-	// open opens a file of that repository. size is -1 where it is not told.
+	// open opens a file of the snapshot. size is -1 where it is not told.
 	open(ctx context.Context, href string) (r io.ReadCloser, size int64, err error)
 	workers() int // how many files to read at a time
 	near() bool   // to see that a file is there costs nothing
@@ -37,9 +36,11 @@ type outlet interface {
 }
 
 // client reads a repository as dnf does with gpgcheck and repo_gpgcheck, and
-// believes nothing that it did not check.
+// believes nothing that it did not check. It knows what it should find.
 type client struct {
 	outlet
+	want   *snapshot
+	prefix string // address of that snapshot, as the mirrorlist gives it
 	public *sign.Public
 	at     time.Time
 	sample int // packages to read whole; negative for all
@@ -48,8 +49,6 @@ type client struct {
 
 // findings is what a client found.
 type findings struct {
-	prefix          string
-	revision        int64
 	packages, whole int
 	bytes           int64
 }
@@ -64,24 +63,29 @@ func (c *client) read(ctx context.Context, pointer string) (*findings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the mirrorlist: %w", err)
 	}
-	found := &findings{}
-	if found.prefix, err = onlyLine(list); err == nil {
-		err = c.enter(found.prefix)
-	}
-	if err != nil {
+	if prefix, err := onlyLine(list); err != nil {
 		return nil, fmt.Errorf("the mirrorlist: %w", err)
+	} else if prefix != c.prefix {
+		return nil, stale(fmt.Errorf("the mirrorlist: it leads to %s, not to %s", config.Inert(clip(prefix)), c.prefix))
 	}
 	md, err := c.signed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found.revision = md.Revision
+	if md.Revision != c.want.Revision {
+		return nil, stale(fmt.Errorf("repomd.xml: its revision is %d, not %d", md.Revision, c.want.Revision))
+	}
 	packages, err := c.metadata(ctx, md)
 	if err != nil {
 		return nil, err
 	}
-	found.packages = len(packages)
+	found := &findings{packages: len(packages)}
 	return found, c.packages(ctx, packages, found)
+}
+
+// stale says why clients may get what was served before.
+func stale(err error) error {
+	return config.Hint(err, "a cache between here and the server may hold the one before")
 }
 
 // onlyLine is the one address of a mirrorlist; lines that begin with # say nothing.
@@ -135,9 +139,16 @@ func (c *client) signed(ctx context.Context) (*Repomd, error) {
 	return ReadRepomd(bytes.NewReader(repomd))
 }
 
-// metadata reads every document that repomd.xml names and returns the packages.
+// metadata reads every document that repomd.xml names and returns the packages:
+// exactly those of the manifest. filelists and other must tell of the same ones,
+// which is looked at where every package is read too.
 func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error) {
+	missing := map[string]string{} // digests by path
+	for _, f := range c.want.packages() {
+		missing[f.Path] = f.SHA256
+	}
 	var packages []PackageRef
+	ids := make(map[string]bool, len(missing))
 	var total int64
 	for _, d := range md.Documents() {
 		total += d.Size
@@ -145,18 +156,33 @@ func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error)
 	c.p.Phase("metadata", pipeline.Bytes, total)
 	for _, d := range md.Documents() {
 		var use func(io.Reader) error
-		if d == &md.Primary {
+		switch {
+		case d == &md.Primary:
 			use = func(r io.Reader) error {
 				return ReadPrimary(r, func(p PackageRef) error {
+					if missing[p.Href] != p.SHA256 {
+						return fmt.Errorf("it names %s with the SHA-256 %s, which the snapshot does not have", p.Href, p.SHA256)
+					}
+					delete(missing, p.Href)
+					ids[p.SHA256] = true
 					packages = append(packages, p)
 					return nil
 				})
 			}
+		case c.sample < 0:
+			root := filelistsRoot
+			if d == &md.Other {
+				root = otherRoot
+			}
+			use = func(r io.Reader) error { return readDetails(r, root, ids) }
 		}
 		c.p.File(d.Href)
 		if err := c.document(ctx, d, use); err != nil {
 			return nil, err
 		}
+	}
+	for path := range missing {
+		return nil, fmt.Errorf("its metadata does not name %s: %s of the snapshot", path, count(len(missing), "package is missing", "packages are missing"))
 	}
 	if len(packages) == 0 {
 		return nil, errors.New("its metadata names no package")
@@ -179,13 +205,6 @@ func (c *client) document(ctx context.Context, d *Document, use func(io.Reader) 
 // packages reads packages, several at a time: all, or so many of them; of the
 // others it looks that they are there with their size, where that costs nothing.
 func (c *client) packages(ctx context.Context, all []PackageRef, found *findings) error {
-	seen := map[string]bool{}
-	for _, p := range all {
-		if seen[p.Href] {
-			return fmt.Errorf("the metadata names %s twice", p.Href)
-		}
-		seen[p.Href] = true
-	}
 	sample, rest := all, []PackageRef(nil)
 	if c.sample >= 0 && c.sample < len(all) {
 		// Digests are as good as random, and the same in every run.

@@ -3,24 +3,38 @@ package rpm
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 
 	"gantry/config"
+	"gantry/pipeline"
 )
 
-// RepoFile is a file for /etc/yum.repos.d of clients.
-type RepoFile struct {
-	Name string // of the file, such as core-el9.repo
-	Way  string // how it leads to the packages: mirrorlist or baseurl
-	Text string
+// Clients are the files for clients of a target: the one for /etc/yum.repos.d to
+// recommend first, one for clients that cannot use it, and the key. Clients find
+// the key where distributions keep theirs or, of a repository on this machine,
+// where it lies.
+func Clients(cfg *config.Release, t *config.Target) ([]pipeline.ClientFile, error) {
+	key, ok := cfg.Key(string(t.Key))
+	if !ok {
+		return nil, fmt.Errorf("no key %s in the configuration", t.Key)
+	}
+	public, err := os.ReadFile(cfg.Path(key.Public))
+	if err != nil {
+		return nil, fmt.Errorf("read the public key: %w", err)
+	}
+	address, name := Address(cfg, t), "RPM-GPG-KEY-"+string(cfg.Product)
+	at := "file:///etc/pki/rpm-gpg/" + name
+	if strings.HasPrefix(address, "file:") {
+		at = (&url.URL{Scheme: "file", Path: cfg.Path(key.Public)}).String()
+	}
+	return append(repoFiles(t, address, at), pipeline.ClientFile{Name: name, Text: string(public), Note: "in /etc/pki/rpm-gpg"}), nil
 }
 
-// RepoFiles writes the files that clients of a target are given, the one to
-// recommend first. address is where clients reach the target's directory, key
-// where they find the public key, both as URLs.
-func RepoFiles(t *config.Target, address, key string) []RepoFile {
-	address = strings.TrimRight(address, "/")
-	file := func(way, name, about, line string) RepoFile {
+// repoFiles are the .repo files of a target. address is where clients reach its
+// directory, key where they find the public key, both as URLs.
+func repoFiles(t *config.Target, address, key string) []pipeline.ClientFile {
+	file := func(way, name, about, line string) pipeline.ClientFile {
 		var b strings.Builder
 		b.WriteString(about)
 		fmt.Fprintf(&b, "[%s]\nname=%s\n%s\nenabled=1\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey=%s\nmetadata_expire=1h\n", t.Name, t.Name, line, key)
@@ -28,9 +42,9 @@ func RepoFiles(t *config.Target, address, key string) []RepoFile {
 			b.WriteString(credentials)
 			fmt.Fprintf(&b, "username=%s\npassword=<your key>\n", s.Username)
 		}
-		return RepoFile{Name: name, Way: way, Text: b.String()}
+		return pipeline.ClientFile{Name: name, Text: b.String(), Note: "in /etc/yum.repos.d, by " + way}
 	}
-	return []RepoFile{
+	return []pipeline.ClientFile{
 		file("mirrorlist", string(t.Name)+".repo", mirrorlistNote, "mirrorlist="+address+"/production/mirrorlist"),
 		file("baseurl", string(t.Name)+"-baseurl.repo", baseurlNote, "baseurl="+address+"/production/"),
 	}

@@ -137,7 +137,11 @@ func clients(t *testing.T, s *shop) func(revision int64, packages []string) {
 	if err := os.Mkdir(repos, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	files := rpm.RepoFiles(s.target, rpm.Address(s.cfg, s.target), "file://"+public)
+	files, err := rpm.Clients(s.cfg, s.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = files[:2] // the key was imported above
 	return func(revision int64, packages []string) {
 		t.Helper()
 		production := filepath.Join(s.served.Path(), "production")
@@ -155,7 +159,7 @@ func clients(t *testing.T, s *shop) func(revision int64, packages []string) {
 			if err := os.WriteFile(repos+"/"+f.Name, []byte(f.Text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			root := home + "/" + f.Way
+			root := home + "/" + f.Name
 			ask := func(args ...string) string {
 				t.Helper()
 				return run(t, "dnf", append([]string{

@@ -12,8 +12,8 @@ import (
 	"gantry/storage"
 )
 
-// flip moves a pointer to another snapshot: stage, promote and rollback differ
-// in the pointer and in how they choose the snapshot.
+// flip moves a pointer to another snapshot: stage, promote, rollback and refresh
+// differ in the pointer and in how they choose the snapshot.
 type flip struct {
 	trade
 	pointer string
@@ -34,7 +34,7 @@ func (f *flip) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, erro
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
-	to, why, err := w.servable(wanted, f.pointer)
+	to, why, err := f.servable(w, wanted)
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
@@ -62,6 +62,11 @@ func (f *flip) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, erro
 	if why != "" {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%s is a twin of %s, with the same packages and newer metadata, since %s", to.ID, wanted.ID, why))
 	}
+	if n, err := w.displaced(to); err != nil {
+		return pipeline.Plan{}, err
+	} else if n > 0 && f.pointer == production {
+		p.Warnings = append(p.Warnings, count(n, "package has", "packages have")+" other bytes under the old name, being signed with another key: clients that hold older metadata have to refresh it first (dnf --refresh)")
+	}
 	f.describe(&p)
 	if p.Inputs, err = f.inputs(ctx, w); err != nil {
 		return pipeline.Plan{}, err
@@ -80,6 +85,8 @@ func (f *flip) describe(p *pipeline.Plan) {
 		p.Title = fmt.Sprintf("Leave %s of %s on snapshot %s, which it serves", f.pointer, f.target.Name, p.Move.To)
 	case f.pointer == staging:
 		p.Title = fmt.Sprintf("Stage snapshot %s of %s in place of %s; testers see it", p.Move.To, f.target.Name, from)
+	case f.item.Uses == "refresh":
+		p.Title = fmt.Sprintf("Publish anew what production of %s serves: every client gets snapshot %s in place of %s, the same packages under newer metadata", f.target.Name, p.Move.To, from)
 	case f.item.Uses == "rollback":
 		p.Title = fmt.Sprintf("Roll production of %s back: every client gets snapshot %s in place of %s", f.target.Name, p.Move.To, from)
 		p.Warnings = append(p.Warnings, "what hosts have installed stays: they go back with dnf distro-sync")
@@ -118,7 +125,7 @@ func (f *flip) Prepare(ctx context.Context, env *pipeline.Env, p *pipeline.Progr
 	if err != nil {
 		return err
 	}
-	to, why, err := w.servable(wanted, f.pointer)
+	to, why, err := f.servable(w, wanted)
 	if err != nil || to != nil {
 		return err
 	}
@@ -223,8 +230,9 @@ func (f *flip) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) 
 }
 
 // Inputs is a digest of what makes the item true: for stage that staging serves
-// what is staged, for promote that production follows staging, for rollback that
-// production was not moved since.
+// what is staged, for promote that production follows staging, for rollback and
+// refresh that production was not moved since. A snapshot that production serves
+// as a twin, under newer metadata, counts as the one it is a twin of.
 func (f *flip) Inputs(ctx context.Context, env *pipeline.Env) (string, error) {
 	w, err := f.look(ctx, env)
 	if err != nil {
@@ -238,10 +246,21 @@ func (f *flip) inputs(ctx context.Context, w *world) (string, error) {
 	case "stage":
 		wanted, err := w.wanted(ctx)
 		return digest([]byte(w.staging + " " + wanted)), err
-	case "promote":
-		return digest([]byte(w.staging + " " + w.production)), nil
+	case "refresh":
+		return digest([]byte(w.production)), nil
 	}
-	return digest([]byte(w.production)), nil
+	before, err := w.current()
+	if err != nil {
+		return "", err
+	}
+	follows := ""
+	if before != nil {
+		follows = before.root()
+	}
+	if f.item.Uses == "promote" {
+		follows = w.staging + " " + follows
+	}
+	return digest([]byte(follows)), nil
 }
 
 func orNothing(id string) string {

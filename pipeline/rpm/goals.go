@@ -73,6 +73,16 @@ func rollbackGoal(_ context.Context, w *world) (*snapshot, error) {
 	return nil, config.Hint(fmt.Errorf("%s has no other snapshot that production served before", w.target.Name), w.available())
 }
 
+// refreshGoal is the snapshot that production serves, to be published anew: for
+// clients that must see newer metadata, or a signature by a key that was renewed.
+func refreshGoal(_ context.Context, w *world) (*snapshot, error) {
+	s, err := w.current()
+	if err == nil && s == nil {
+		err = config.Hint(fmt.Errorf("production of %s serves nothing, so there is nothing to publish anew", w.target.Name), "build, stage and promote a snapshot first")
+	}
+	return s, err
+}
+
 // named is the snapshot that an operator asked to go back to.
 func (w *world) named(id string, before *snapshot) (*snapshot, error) {
 	if _, err := storage.ParseID(id); err != nil {

@@ -23,7 +23,7 @@ type trade struct {
 }
 
 // Make makes the step of an item on an RPM target, by the verb that it uses:
-// build, stage, promote, rollback, verify or prune.
+// build, stage, promote, rollback, refresh, verify or prune.
 //
 // Options of items: "to" of rollback is the snapshot to go back to, empty for
 // the one served before; "pointer" of verify is staging or production (the
@@ -48,10 +48,12 @@ func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		return &flip{trade: t, pointer: production, goal: promoteGoal}, nil
 	case "rollback":
 		return &flip{trade: t, pointer: production, goal: rollbackGoal}, nil
+	case "refresh":
+		return &flip{trade: t, pointer: production, goal: refreshGoal}, nil
 	case "verify":
 		return newVerify(t)
 	case "prune":
 		return &prune{t}, nil
 	}
-	return nil, fmt.Errorf("an RPM repository has no %q: use build, stage, promote, rollback, verify or prune", config.Inert(item.Uses))
+	return nil, fmt.Errorf("an RPM repository has no %q: use build, stage, promote, rollback, refresh, verify or prune", config.Inert(item.Uses))
 }

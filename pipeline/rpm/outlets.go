@@ -17,9 +17,9 @@ import (
 	"gantry/storage"
 )
 
-// outlet chooses where clients of the target get their files from: http or
-// files; by default http where the target has such an address.
-func (t trade) outlet(served *storage.Served, via string) (outlet, error) {
+// outlet chooses where clients of the target get the files of a snapshot from:
+// http or files; by default http where the target has such an address.
+func (t trade) outlet(served *storage.Served, id, via string) (outlet, error) {
 	if via == "" {
 		via = "files"
 		if t.online() {
@@ -31,12 +31,15 @@ func (t trade) outlet(served *storage.Served, via string) (outlet, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read what %s serves: %w", t.target.Name, err)
 		}
-		return &localTree{trade: t, served: served, root: root}, nil
+		return &localTree{root: root, id: id}, nil
 	}
 	if !t.online() {
 		return nil, config.Hint(fmt.Errorf("target %s has no http address", t.target.Name), "give it a url in release.yaml, or verify the files: via: files")
 	}
-	w := &web{base: strings.TrimRight(t.target.URL, "/"), http: &http.Client{Transport: transport()}}
+	w := &web{
+		base: strings.TrimRight(t.target.URL, "/"), prefix: t.prefix(served, id),
+		http: &http.Client{Transport: transport(), CheckRedirect: redirect},
+	}
 	if s := t.target.Subscriber; s != nil {
 		password, err := s.Password.Reveal(t.cfg.Dir())
 		if err != nil {
@@ -54,26 +57,12 @@ func (t trade) online() bool {
 
 // localTree is the served tree as a file server sees it.
 type localTree struct {
-	trade
-	served *storage.Served
-	root   *os.Root // links that lead out of it lead nowhere
-	id     string
+	root *os.Root // links that lead out of it lead nowhere
+	id   string
 }
 
 func (d *localTree) mirrorlist(_ context.Context, pointer string) (io.ReadCloser, error) {
 	return d.root.Open(pointer + "/" + mirrorlistPath)
-}
-
-func (d *localTree) enter(prefix string) error {
-	address, ok := strings.CutSuffix(prefix, "/")
-	at := strings.LastIndexByte(address, '/')
-	if ok && at >= 0 {
-		d.id = address[at+1:]
-		if _, err := storage.ParseID(d.id); err == nil && d.prefix(d.served, d.id) == prefix {
-			return nil
-		}
-	}
-	return fmt.Errorf("it leads to %s, not below %s", config.Inert(clip(prefix)), d.prefix(d.served, "..."))
 }
 
 func (d *localTree) open(_ context.Context, href string) (io.ReadCloser, int64, error) {
@@ -123,21 +112,25 @@ func (w *web) mirrorlist(ctx context.Context, pointer string) (io.ReadCloser, er
 	return r, err
 }
 
-func (w *web) enter(prefix string) error {
-	if !strings.HasPrefix(prefix, w.base+"/snapshots/") || !strings.HasSuffix(prefix, "/") {
-		return fmt.Errorf("it leads to %s, not below %s/snapshots/", config.Inert(clip(prefix)), w.base)
-	}
-	w.prefix = prefix
-	return nil
-}
-
 func (w *web) open(ctx context.Context, href string) (io.ReadCloser, int64, error) {
 	return w.get(ctx, w.prefix+href, href == repomdPath || href == signaturePath)
 }
 
+// redirect follows a server to another one, without the credentials: net/http
+// would give them to another port, or to http, of a host of the same name.
+func redirect(req *http.Request, via []*http.Request) error {
+	if first := via[0].URL; req.URL.Scheme != first.Scheme || req.URL.Host != first.Host {
+		req.Header.Del("Authorization")
+	}
+	const most = 5
+	if len(via) > most {
+		return fmt.Errorf("it sends on more than %d times", most)
+	}
+	return nil
+}
+
 // get asks for a file; for a fresh one past every cache, as dnf does for what
-// keeps its name. Credentials go to the target's own server alone: every address that is asked for begins with it, and
-// net/http drops them where a redirect leaves it.
+// keeps its name.
 func (w *web) get(ctx context.Context, address string, fresh bool) (io.ReadCloser, int64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

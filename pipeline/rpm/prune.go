@@ -17,13 +17,16 @@ type prune struct{ trade }
 
 // Plan lists the snapshots to remove. Kept are those that a pointer names, those
 // whose files must stay served, and those that wait to be served: built after
-// what staging and production name.
+// what staging and production name, twins for no more than a day.
 func (s *prune) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, error) {
 	w, err := s.look(ctx, env)
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
-	doomed := w.doomed()
+	doomed, err := w.doomed()
+	if err != nil {
+		return pipeline.Plan{}, err
+	}
 	freed, err := w.freed(doomed)
 	if err != nil {
 		return pipeline.Plan{}, err
@@ -48,12 +51,23 @@ func (s *prune) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, err
 }
 
 // doomed are the snapshots that are not kept, oldest first.
-func (w *world) doomed() []string {
+func (w *world) doomed() ([]string, error) {
 	kept := append(w.kept(), w.staging, w.production)
-	return slices.DeleteFunc(slices.Clone(w.ids), func(id string) bool {
-		waits := !w.published(id) && id > max(w.staging, w.production)
-		return waits || slices.Contains(kept, id)
-	})
+	var doomed []string
+	for _, id := range w.ids {
+		if slices.Contains(kept, id) {
+			continue
+		}
+		if !w.published(id) && id > max(w.staging, w.production) {
+			if s, err := w.snapshot(id); err != nil {
+				return nil, err
+			} else if !w.stale(s) {
+				continue // it waits to be served
+			}
+		}
+		doomed = append(doomed, id)
+	}
+	return doomed, nil
 }
 
 // others are the snapshots that are not in a list.
@@ -111,7 +125,10 @@ func (s *prune) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, 
 	}
 	p.Phase("remove", pipeline.Files, int64(len(plan.Removed)))
 	removed := 0
-	doomed := w.doomed()
+	doomed, err := w.doomed()
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range plan.Removed {
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)

@@ -348,7 +348,11 @@ func TestVerifyOverHTTP(t *testing.T) {
 	if !asked["production"] || !asked["staging"] || !asked["snapshots"] {
 		t.Errorf("asked for %v", asked)
 	}
-	file := rpm.RepoFiles(s.target, rpm.Address(s.cfg, s.target), "https://example.com/key.asc")[0]
+	files, err := rpm.Clients(s.cfg, s.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := files[0]
 	if !strings.Contains(file.Text, "username=subscriber\npassword=<your key>\n") || strings.Contains(file.Text, "s3cret") || strings.Contains(file.Text, "@") {
 		t.Errorf("the file for clients:\n%s", file.Text)
 	}

@@ -5,17 +5,26 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gantry/pipeline"
 	"gantry/storage"
 )
 
-// servable is the snapshot that a pointer may go to in order to serve what is
-// wanted: that one, or a twin of it that was built aside. Where it is not the
-// wanted one, why says what the matter is with that; where it is nil, there is
-// no such twin yet.
-func (w *world) servable(wanted *snapshot, pointer string) (to *snapshot, why string, err error) {
-	if why, err = w.unfit(wanted, pointer); err != nil || why == "" {
+// fresh is how long a twin waits to be published: its metadata is to look new
+// when clients get it.
+const fresh = 24 * time.Hour
+
+// servable is the snapshot that the pointer may go to in order to serve what is
+// wanted: that one, or a twin of it that was built aside lately. Where it is not
+// the wanted one, why says what the matter is with that; where it is nil, there
+// is no such twin.
+func (f *flip) servable(w *world, wanted *snapshot) (to *snapshot, why string, err error) {
+	why, err = w.unfit(wanted, f.pointer)
+	if err == nil && why == "" && f.item.Uses == "refresh" {
+		why = "it is to be published anew"
+	}
+	if err != nil || why == "" {
 		return wanted, "", err
 	}
 	for _, id := range slices.Backward(w.ids) {
@@ -23,10 +32,10 @@ func (w *world) servable(wanted *snapshot, pointer string) (to *snapshot, why st
 		if err != nil {
 			return nil, "", err
 		}
-		if s.TwinOf != wanted.root() || w.published(id) || id == wanted.ID || !sameSources(s, wanted) {
+		if s.TwinOf != wanted.root() || w.published(id) || id == wanted.ID || w.stale(s) || !sameSources(s, wanted) {
 			continue
 		}
-		if other, err := w.unfit(s, pointer); err != nil {
+		if other, err := w.unfit(s, f.pointer); err != nil {
 			return nil, "", err
 		} else if other == "" {
 			return s, why, nil
@@ -68,6 +77,34 @@ func (w *world) unfit(s *snapshot, pointer string) (string, error) {
 		return "clients that hold the metadata of snapshot " + missing + " would miss files", nil
 	}
 	return "", err
+}
+
+// stale tells whether a snapshot is a twin that was never published and waited
+// too long for it.
+func (w *world) stale(s *snapshot) bool {
+	return s.TwinOf != "" && !w.published(s.ID) && w.env.Now().Sub(time.Unix(s.Revision, 0)) >= fresh
+}
+
+// displaced counts the packages of a snapshot that clients may hold or fetch
+// under the same name with other bytes.
+func (w *world) displaced(s *snapshot) (int, error) {
+	is := map[string]string{}
+	for _, f := range s.packages() {
+		is[f.Path] = f.SHA256
+	}
+	all := map[string]bool{}
+	for _, id := range w.kept() {
+		kept, err := w.snapshot(id)
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range kept.packages() {
+			if sum, ok := is[f.Path]; ok && sum != f.SHA256 {
+				all[f.Path] = true
+			}
+		}
+	}
+	return len(all), nil
 }
 
 // misses names a snapshot that clients may hold and whose files another one does

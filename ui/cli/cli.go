@@ -19,18 +19,7 @@ import (
 // Trades is what the program can do, by the formats of targets.
 type Trades struct {
 	Makers  pipeline.Makers
-	Clients map[string]Clients
-}
-
-// Clients gives the files that tell clients of a target where it is and how to
-// trust it.
-type Clients func(*config.Release, *config.Target) ([]ClientFile, error)
-
-// ClientFile is a file for a client of a target.
-type ClientFile struct {
-	Name string // as it is usually called there
-	Text string
-	Note string // where to put it, or when to take this one
+	Clients map[string]pipeline.Clients
 }
 
 // Exit codes.

@@ -202,7 +202,7 @@ type clientsJSON struct {
 	Files  []clientJSON `json:"files" is:"files for clients, the best first"`
 }
 
-type clientJSON struct { // the fields of ClientFile
+type clientJSON struct { // the fields of pipeline.ClientFile
 	Name string `json:"name" is:"as it is usually called"`
 	Text string `json:"text" is:"its content"`
 	Note string `json:"note" is:"where to put it"`

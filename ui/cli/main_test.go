@@ -20,7 +20,10 @@ import (
 )
 
 func trades() cli.Trades {
-	return cli.Trades{Makers: pipeline.Makers{"rpm": rpm.Make, "check": check.Make, "command": command.Make}}
+	return cli.Trades{
+		Makers:  pipeline.Makers{"rpm": rpm.Make, "check": check.Make, "command": command.Make},
+		Clients: map[string]pipeline.Clients{"rpm": rpm.Clients},
+	}
 }
 
 // quickRace keeps the race detector from waiting a second at the end of every
