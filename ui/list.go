@@ -55,6 +55,9 @@ func (l *list) move(by int) {
 	}
 }
 
+// margin is how many rows stay in sight below the cursor, where there are any.
+const margin = 2
+
 // window is the rows that are drawn in a height, with the cursor among them.
 func (l *list) window(h int) (from, to int) {
 	l.height = h
@@ -64,8 +67,9 @@ func (l *list) window(h int) (from, to int) {
 			l.offset-- // the heading of the first row goes with it
 		}
 	}
-	if l.cursor >= l.offset+h {
-		l.offset = l.cursor - h + 1
+	below := min(margin, (h-1)/2) // so that what comes next is in sight
+	if l.cursor >= l.offset+h-below {
+		l.offset = l.cursor - h + 1 + below
 	}
 	l.offset = max(0, min(l.offset, l.n-h))
 	return l.offset, min(l.n, l.offset+h)

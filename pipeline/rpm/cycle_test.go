@@ -175,9 +175,9 @@ func clients(t *testing.T, s *shop) func(revision int64, packages []string) {
 			}
 			slices.Sort(got)
 			if diff := cmp.Diff(packages, got); diff != "" {
-				t.Errorf("dnf by %s sees (-want +got):\n%s", f.Way, diff)
+				t.Errorf("dnf by %s sees (-want +got):\n%s", f.Name, diff)
 			}
-			into := home + "/" + f.Way + "-got"
+			into := home + "/" + f.Name + "-got"
 			ask("install", "--downloadonly", "--downloaddir", into, "agent")
 			newest := packages[0]
 			for _, p := range packages {
@@ -190,7 +190,7 @@ func clients(t *testing.T, s *shop) func(revision int64, packages []string) {
 				t.Fatal(err)
 			}
 			if is, err := os.ReadFile(into + "/" + newest + ".x86_64.rpm"); err != nil || !bytes.Equal(is, want) {
-				t.Errorf("dnf by %s downloaded other bytes of %s: %v", f.Way, newest, err)
+				t.Errorf("dnf by %s downloaded other bytes of %s: %v", f.Name, newest, err)
 			}
 		}
 		md, err := os.Open(production + "/repodata/repomd.xml")

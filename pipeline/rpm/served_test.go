@@ -288,7 +288,7 @@ func TestVerifyFindsChanges(t *testing.T) {
 		"repomd.xml":       {glob("repodata/repomd.xml", flip), "the signature does not match"},
 		"signature":        {glob("repodata/repomd.xml.asc", flip), "repodata/repomd.xml.asc"},
 		"signature gone":   {glob("repodata/repomd.xml.asc", gone), "repodata/repomd.xml.asc"},
-		"mirrorlist":       {glob("mirrorlist", func([]byte) []byte { return []byte("http://evil.example/\n") }), "the mirrorlist: it leads to http://evil.example/"},
+		"mirrorlist":       {glob("mirrorlist", func([]byte) []byte { return []byte("http://evil.example/\n") }), "the mirrorlist: it leads to http://evil.example/, not to file://"},
 		"mirrorlist empty": {glob("mirrorlist", func([]byte) []byte { return []byte("\n") }), "it names 0 addresses"},
 		"another public key": {func(t *testing.T, s *shop) {
 			_, public, err := sign.Generate("Other", "other@example.com", 2048, 0, time.Now().Add(-200*time.Hour))
