@@ -1,23 +1,15 @@
 package config
 
 import (
-	"bytes"
 	"encoding"
-	"errors"
 	"fmt"
-	"io"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
-
-// largest is how big a file of an operator may be, in bytes.
-const largest = 1 << 20
 
 // Decode reads one YAML document strictly into a struct, by its yaml tags: keys
 // that are unknown or come twice, values of another type, aliases and merges,
@@ -43,12 +35,17 @@ func decode(file string, data []byte, into any) (places, error) {
 
 type place struct{ line, col int }
 
+func (p place) after(q place) bool {
+	return p.line > q.line || p.line == q.line && p.col > q.col
+}
+
 type places map[string]place
 
 type decoder struct {
-	file string
-	at   places
-	errs Errors
+	file    string
+	at      places
+	errs    Errors
+	foreign bool // within a map, whose values are the operator's own: they are not repeated
 }
 
 func (d *decoder) fail(n *yaml.Node, what, hint string) {
@@ -69,52 +66,16 @@ func (d *decoder) sorted() error {
 	return d.errs
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-func (d *decoder) parse(data []byte) (*yaml.Node, error) {
-	one := func(line int, what, hint string) error {
-		return Errors{{d.file, line, 1, what, hint}}
-	}
-	switch bad := bytes.IndexByte(data, 0); {
-	case len(data) > largest:
-		return nil, one(1, fmt.Sprintf("the file has %d bytes, more than %d", len(data), largest), "write less")
-	case bad >= 0:
-		return nil, one(1+bytes.Count(data[:bad], []byte("\n")), "the file holds a NUL byte", "write it as plain UTF-8 text")
-	case !utf8.Valid(data):
-		return nil, one(1, "the file is not UTF-8", "save it as UTF-8")
-	}
-	var doc, more yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	err := dec.Decode(&doc)
-	if err == nil && dec.Decode(&more) != io.EOF {
-		return nil, one(max(more.Line, 1), "a second document begins here", "write one document only, without ---")
-	}
-	switch {
-	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
-		return nil, one(1, "the file is empty", "see gantry init for an example")
-	case err != nil:
-		line, what := 1, err.Error()
-		if m := yamlLine.FindStringSubmatch(what); m != nil {
-			what = m[2]
-			if n, err := strconv.Atoi(m[1]); err == nil {
-				line = n
-			}
-		}
-		return nil, one(line, "not YAML: "+Inert(what), "check indentation, colons and quotes near here")
-	}
-	return doc.Content[0], nil
-}
-
 var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	d.at[path] = place{n.Line, n.Column}
 	if n.Kind == yaml.AliasNode || n.Anchor != "" {
-		d.fail(n, "anchors and aliases are not read here", "write the value out")
+		d.fail(n, errAnchor, hintAnchor) // the name may be a secret that begins with *
 		return
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
-		d.fail(n, "the tag "+Inert(n.Tag)+" is not read here", "leave it out")
+		d.fail(n, "tags are not read here", "leave it out, and write text that begins with ! in quotes")
 		return
 	}
 	if v.CanAddr() && v.Addr().Type().Implements(textType) {
@@ -165,7 +126,11 @@ func (d *decoder) isText(n *yaml.Node) bool {
 	case n.Tag == "!!null":
 		d.fail(n, "a text is wanted here, this is empty", "write a value, or leave the key out")
 	case n.Tag != "!!str":
-		d.fail(n, Inert(n.Value)+" is "+kindOf(n)+", not a text", `write it in quotes: "`+Inert(n.Value)+`"`)
+		what, hint := "this", "write it in quotes"
+		if !d.foreign {
+			what, hint = Inert(n.Value), `write it in quotes: "`+Inert(n.Value)+`"`
+		}
+		d.fail(n, what+" is "+kindOf(n)+", not a text", hint)
 	default:
 		return true
 	}
@@ -237,6 +202,8 @@ func (d *decoder) table(n *yaml.Node, v reflect.Value, path string) {
 		d.fail(n, "keys with values are wanted here, this is "+kindOf(n), "write key: value, one a line")
 		return
 	}
+	defer func(before bool) { d.foreign = before }(d.foreign)
+	d.foreign = true
 	m := reflect.MakeMap(v.Type())
 	d.keys(n, func(key, value *yaml.Node) {
 		e := reflect.New(v.Type().Elem()).Elem()
@@ -251,7 +218,7 @@ func (d *decoder) keys(n *yaml.Node, each func(key, value *yaml.Node)) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch line, twice := seen[key.Value]; {
-		case key.Kind != yaml.ScalarNode || key.Anchor != "":
+		case key.Kind != yaml.ScalarNode || key.Anchor != "" || key.Style&yaml.TaggedStyle != 0:
 			d.fail(key, "a key is a plain word", "write key: value")
 		case key.Tag == "!!merge":
 			d.fail(key, "merges are not read here", "write the keys out")

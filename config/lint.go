@@ -2,9 +2,12 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
-	"strings"
+	"path/filepath"
+	"slices"
 )
 
 // Finding is something that a configuration names and that is not as it must be.
@@ -15,7 +18,7 @@ type Finding struct {
 }
 
 // Lint looks at what a configuration names: keys, secrets, directories. It
-// changes nothing and returns what it found wrong.
+// changes nothing and returns what it found wrong, in the configuration's order.
 func Lint(r *Release) []Finding {
 	var found []Finding
 	add := func(where string, err error) {
@@ -23,57 +26,88 @@ func Lint(r *Release) []Finding {
 			found = append(found, Finding{where, Inert(err.Error()), Inert(HintOf(err))})
 		}
 	}
-	for _, k := range r.Keys {
-		where := "key " + string(k.Name)
-		add(where, armored(k.Private, r.dir, "BEGIN PGP PRIVATE KEY BLOCK"))
-		if !k.Passphrase.IsZero() {
-			_, err := k.Passphrase.Reveal(r.dir)
+	set := func(where string, s Secret) {
+		if !s.IsZero() {
+			_, err := s.Reveal(r.dir)
 			add(where, err)
 		}
-		b, err := os.ReadFile(r.Path(k.Public))
-		if err != nil {
-			err = Hint(fmt.Errorf("read the public key: %w", err), "put the armored public key there: gpg --armor --export")
-		} else if !bytes.Contains(b, []byte("BEGIN PGP PUBLIC KEY BLOCK")) {
-			err = Hint(fmt.Errorf("%s is a placeholder, not a public key", k.Public), "put the armored public key there: gpg --armor --export")
+	}
+	for _, a := range r.areas() {
+		if info, err := os.Stat(r.Path(a.dir)); err == nil && !info.IsDir() {
+			add(a.name, Hint(fmt.Errorf("%s is not a directory", a.dir), "name a directory, or move the file away"))
+		}
+	}
+	add("served", joined(r))
+	for _, k := range r.Keys {
+		where := "key " + string(k.Name)
+		private, err := k.Private.Reveal(r.dir)
+		if err == nil && !bytes.Contains(private, []byte("BEGIN PGP PRIVATE KEY BLOCK")) {
+			err = Hint(fmt.Errorf("%s holds no armored private key", k.Private.Reference()), "export it: gpg --armor --export-secret-keys")
 		}
 		add(where, err)
+		set(where, k.Passphrase)
+		add(where, public(r, k))
 	}
 	for _, t := range r.Targets {
 		if t.Subscriber != nil {
-			_, err := t.Subscriber.Password.Reveal(r.dir)
-			add("target "+string(t.Name), err)
-		}
-		if t.URL == "" {
-			add("target "+string(t.Name), Hint(fmt.Errorf("no url: its mirrorlist can only name a local path"), "write where clients reach it"))
+			set("target "+string(t.Name), t.Subscriber.Password)
 		}
 	}
 	for _, c := range r.Commands {
-		for _, s := range c.Secrets {
-			_, err := s.Reveal(r.dir)
-			add("command "+string(c.Name), err)
+		for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+			set("command "+string(c.Name), c.Secrets[name])
+		}
+		for _, name := range c.Inherit {
+			if _, ok := os.LookupEnv(name); !ok {
+				add("command "+string(c.Name), Hint(fmt.Errorf("it inherits %s, which the environment does not have", name), "export it before starting gantry, or leave it out of inherit"))
+			}
 		}
 	}
 	for _, p := range r.Probes {
-		if !p.Password.IsZero() {
-			_, err := p.Password.Reveal(r.dir)
-			add("probe "+string(p.Name), err)
-		}
+		set("probe "+string(p.Name), p.Password)
 	}
-	for name, dir := range map[string]string{"state": r.State, "staging": r.Staging, "served": r.Served} {
-		if info, err := os.Stat(r.Path(dir)); err == nil && !info.IsDir() {
-			add(name, Hint(fmt.Errorf("%s is not a directory", dir), "name a directory, or move the file away"))
+	return found
+}
+
+// Advice is what would make a configuration better though nothing is wrong with
+// it; it changes nothing.
+func Advice(r *Release) []Finding {
+	var found []Finding
+	for _, t := range r.Targets {
+		if t.URL == "" {
+			found = append(found, Finding{"target " + string(t.Name), "no url: its mirrorlist can only name a local path", "write where clients reach it"})
 		}
 	}
 	return found
 }
 
-func armored(s Secret, dir, begin string) error {
-	b, err := s.Reveal(dir)
-	if err != nil {
-		return err
+// public looks at the file that clients import.
+func public(r *Release, k Key) error {
+	const hint = "put the armored public key there: gpg --armor --export"
+	b, err := readBounded(r.Path(k.Public))
+	switch {
+	case err != nil:
+		return Hint(fmt.Errorf("read the public key: %w", err), hint)
+	case bytes.Contains(b, []byte("PRIVATE KEY")):
+		return Hint(fmt.Errorf("%s holds a private key, and clients are given it", k.Public), "write the public half alone there: gpg --armor --export")
+	case !bytes.Contains(b, []byte("BEGIN PGP PUBLIC KEY BLOCK")):
+		return Hint(fmt.Errorf("%s is a placeholder, not a public key", k.Public), hint)
 	}
-	if !strings.Contains(string(b), begin) {
-		return Hint(fmt.Errorf("%s holds no armored private key", s.Reference()), "export it: gpg --armor --export-secret-keys")
+	return nil
+}
+
+// joined reports directories that symbolic links bring together, which Load does
+// not see.
+func joined(r *Release) error {
+	served, err := filepath.EvalSymlinks(r.Path(r.Served))
+	if err != nil {
+		return nil // it is made when the console opens
+	}
+	for _, a := range r.areas()[:2] {
+		dir, err := filepath.EvalSymlinks(r.Path(a.dir))
+		if err == nil && (within(dir, served) || within(served, dir)) {
+			return Hint(errors.New("symbolic links lead served and "+a.name+" to one place"), "give each a directory of its own")
+		}
 	}
 	return nil
 }

@@ -108,13 +108,15 @@ type Subscriber struct {
 }
 
 // Command is a program that a checklist item may run: by argv, never through a
-// shell. Values reach it in its environment.
+// shell. Values reach it in its environment, which holds nothing else but PATH,
+// HOME, TMPDIR and the language.
 type Command struct {
 	Name    Name              `yaml:"name" jsonschema:"required"`
 	Argv    []string          `yaml:"argv" jsonschema:"required" jsonschema_description:"program and arguments, no shell"`
 	Dir     string            `yaml:"dir" jsonschema_description:"working directory"`
 	Env     map[string]string `yaml:"env" jsonschema_description:"environment values"`
-	Secrets map[string]Secret `yaml:"secrets" jsonschema_description:"environment values by reference"`
+	Inherit []string          `yaml:"inherit" jsonschema_description:"names of variables handed on from gantry's own environment, such as SSH_AUTH_SOCK for a program that uses ssh; one that is not set there fails the run. Their values are not masked: what is secret belongs under secrets"`
+	Secrets map[string]Secret `yaml:"secrets" jsonschema_description:"environment values by reference; masked in the log, but for lines of fewer than 4 characters"`
 	Timeout Duration          `yaml:"timeout" jsonschema_description:"after which it is stopped (default 1h)"`
 }
 

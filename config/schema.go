@@ -20,7 +20,7 @@ func Schema() ([]byte, error) {
 		reflect.TypeFor[Series]():      form(seriesForm.String()),
 		reflect.TypeFor[OS]():          form(osForm.String()),
 		reflect.TypeFor[Version]():     form(versionForm.String()),
-		reflect.TypeFor[Secret]():      form(`^(env|file):.+$`),
+		reflect.TypeFor[Secret]():      form(`^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$`),
 		reflect.TypeFor[Duration]():    form(`^([0-9]+d|([0-9.]+(ms|s|m|h))+)$`),
 		reflect.TypeFor[Format]():      words(FormatRPM),
 		reflect.TypeFor[Policy]():      words(Replace, Accumulate),

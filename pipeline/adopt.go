@@ -29,6 +29,12 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 	if err := e.Refresh(ctx); err != nil {
 		return err
 	}
+	// What an interrupted run did is its own doing, not drift.
+	for _, r := range e.interrupted(func(r *checklist.Run) bool { return r.Target == target && r.Risk != checklist.Safe }) {
+		if err := e.settled(ctx, r); err != nil {
+			return err
+		}
+	}
 	moves, err := e.strays(s, target)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -55,7 +56,7 @@ func (e *Engine) Stage(ctx context.Context, target, path string, replace bool, p
 	if !ok {
 		return storage.Artifact{}, &RefusedError{Reason: fmt.Sprintf("no target %q", config.Inert(target)), Hint: "targets are " + e.targetNames()}
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is refused, not waited for
 	if err != nil {
 		return storage.Artifact{}, fmt.Errorf("stage: %w", err)
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -32,26 +33,31 @@ type Options struct {
 type Engine struct {
 	o       Options
 	state   *storage.Dir
-	dir     string // of the state
 	journal *storage.Journal
-	staging *storage.Staging
+	staged  *storage.Dir
+	staging *storage.Staging           // on staged
 	served  map[string]*storage.Served // by target
 
-	writing sync.Mutex // held over read-decide-append
+	// The locks, in the order in which they are taken.
+	looking  sync.Mutex // held over a look at the world: the later one is what is shown
+	writing  sync.Mutex // held over read-decide-append
+	painting sync.Mutex // held while the view is made, for the same reason
+	mu       sync.Mutex // held for moments; the fields below
 
-	mu       sync.Mutex
 	events   []checklist.Event
 	fold     checklist.State
 	seen     observation
+	anew     bool // what items rest on may have changed, by a run of ours
 	active   map[string]*Active
-	trouble  []string
 	draining bool
 
+	runs    sync.WaitGroup // from before the intent of a run of ours until it is over
 	view    atomic.Pointer[View]
 	changed chan struct{}
 }
 
-// Open opens the state of a configuration and reads its journal.
+// Open opens the state of a configuration and reads its journal. What is missing
+// is made, unless the console is read-only: that one writes nothing at all.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -65,35 +71,62 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.Actor, o.Host = config.Inert(o.Actor), config.Inert(o.Host)
 	e := &Engine{
 		o:       o,
-		dir:     o.Config.Path(o.Config.State),
 		served:  map[string]*storage.Served{},
 		active:  map[string]*Active{},
 		changed: make(chan struct{}, 1),
 	}
+	if err := e.open(ctx); err != nil {
+		e.release()
+		return nil, err
+	}
+	if err := e.Refresh(ctx); err != nil {
+		e.release()
+		return nil, err
+	}
+	return e, nil
+}
+
+// open opens the directories that the configuration names, and the journal.
+func (e *Engine) open(ctx context.Context) error {
+	dir, tree := storage.OpenDir, storage.OpenServed
+	if e.o.ReadOnly {
+		dir, tree = storage.ViewDir, storage.ViewServed
+	}
+	cfg := e.o.Config
 	var err error
-	if e.state, err = storage.OpenDir(e.dir); err != nil {
-		return nil, fmt.Errorf("open the state: %w", err)
+	if e.state, err = dir(cfg.Path(cfg.State)); err != nil {
+		return fmt.Errorf("open the state: %w", err)
 	}
-	staged, err := storage.OpenDir(o.Config.Path(o.Config.Staging))
-	if err != nil {
-		return nil, fmt.Errorf("open the staging area: %w", err)
+	if e.staged, err = dir(cfg.Path(cfg.Staging)); err != nil {
+		return fmt.Errorf("open the staging area: %w", err)
 	}
-	e.staging = storage.NewStaging(staged)
-	for i := range o.Config.Targets {
-		t := &o.Config.Targets[i]
-		s, err := storage.OpenServed(filepath.Join(o.Config.Path(o.Config.Served), filepath.FromSlash(t.Path)))
+	e.staging = storage.NewStaging(e.staged)
+	for i := range cfg.Targets {
+		t := &cfg.Targets[i]
+		s, err := tree(filepath.Join(cfg.Path(cfg.Served), filepath.FromSlash(t.Path)))
 		if err != nil {
-			return nil, fmt.Errorf("open the served tree of %s: %w", t.Name, err)
+			return fmt.Errorf("open the served tree of %s: %w", t.Name, err)
 		}
 		e.served[string(t.Name)] = s
 	}
 	if e.journal, err = storage.OpenJournal(ctx, e.state, "journal"); err != nil {
-		return nil, fmt.Errorf("open the journal: %w", err)
+		return fmt.Errorf("open the journal: %w", err)
 	}
-	if err := e.Refresh(ctx); err != nil {
-		return nil, err
+	return nil
+}
+
+// release lets go of what open opened.
+func (e *Engine) release() error {
+	var errs []error
+	for _, s := range e.served {
+		errs = append(errs, s.Close())
 	}
-	return e, nil
+	for _, d := range []*storage.Dir{e.state, e.staged} {
+		if d != nil {
+			errs = append(errs, d.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // login is the name of whoever runs the console; sudo keeps it in SUDO_USER.
@@ -109,16 +142,16 @@ func login() string {
 	return "uid " + fmt.Sprint(os.Getuid())
 }
 
-// Close lets no new run start and waits for those of this console.
+// Close lets no new run start, waits for those of this console and lets go of
+// the stores. The last view stays.
 func (e *Engine) Close() error {
 	e.Drain()
-	for _, a := range e.running() {
-		<-a.done
-	}
-	return nil
+	e.runs.Wait()
+	return e.release()
 }
 
-// Drain lets no new run start from now on; those that run go on.
+// Drain lets no new run start from now on, not even one that was asked for and
+// has no intent yet; those that run go on.
 func (e *Engine) Drain() {
 	e.mu.Lock()
 	e.draining = true
@@ -134,16 +167,6 @@ func (e *Engine) signal() {
 	case e.changed <- struct{}{}:
 	default:
 	}
-}
-
-func (e *Engine) running() []*Active {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	all := make([]*Active, 0, len(e.active))
-	for _, a := range e.active {
-		all = append(all, a)
-	}
-	return all
 }
 
 // env is what a step of a release may use.

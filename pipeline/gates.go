@@ -13,6 +13,11 @@ import (
 func (e *Engine) writable() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.mayWrite()
+}
+
+// mayWrite is writable for those who hold mu.
+func (e *Engine) mayWrite() error {
 	switch {
 	case e.o.ReadOnly:
 		return &RefusedError{Reason: "this console is read-only", Hint: "start it without --read-only, and without console.read_only in release.yaml"}
@@ -24,7 +29,8 @@ func (e *Engine) writable() error {
 
 // gate tells why a plan may not run in a state, or nil. It is asked right
 // before the intent is written, for the very state that the intent follows.
-func (e *Engine) gate(state checklist.State, plan Plan) error {
+// inputs are what the items that it needs rest on now.
+func (e *Engine) gate(state checklist.State, plan Plan, inputs map[string]input) error {
 	if state.Hold != nil && plan.Risk != checklist.Safe {
 		return &RefusedError{
 			Reason: fmt.Sprintf("on hold since %s by %s: %s", state.Hold.Time.Format("15:04 MST"), state.Hold.Actor, orNone(state.Hold.Reason)),
@@ -37,14 +43,17 @@ func (e *Engine) gate(state checklist.State, plan Plan) error {
 				Hint:   "wait for it, cancel it (gantry cancel RUN), or, if its console died, settle it: gantry resolve RUN"}
 		}
 	}
-	if plan.Item.ID == "" {
+	if plan.Release == "" {
 		return nil
 	}
 	release := state.Release(plan.Release)
 	if release == nil || !release.ClosedAt.IsZero() {
 		return &ConflictError{Reason: "release " + plan.Release + " is closed", Hint: "begin another: gantry open KIND VERSION"}
 	}
-	view := state.View(plan.Release, checklist.Observed{Now: e.o.Now(), Live: e.alive})
+	if plan.Item.ID == "" {
+		return nil
+	}
+	view := state.View(plan.Release, checklist.Observed{Now: e.o.Now(), Live: e.alive, Inputs: compared(inputs, release)})
 	it, ok := view.Item(plan.Item.ID)
 	if !ok {
 		return &ConflictError{Reason: "release " + plan.Release + " has no item " + plan.Item.ID + " any more"}
@@ -92,7 +101,7 @@ func (e *Engine) drifted(state checklist.State, target string) error {
 	if err != nil {
 		words = config.Inert(err.Error())
 	} else {
-		words = drift(v)
+		words = drift(v, nil)
 	}
 	if words == "" {
 		return nil

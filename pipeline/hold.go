@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,15 +14,32 @@ import (
 )
 
 // Hold stops the line: from its entry on nothing begins that a tester or client
-// could see. Anybody may set it.
+// could see. Anybody may set it, also from a console that is ending. Where there
+// is one, the reasons add up, so that who lifts it reads all of them.
 func (e *Engine) Hold(ctx context.Context, reason string) error {
-	if err := e.writable(); err != nil {
-		return err
+	if e.o.ReadOnly {
+		return e.writable()
 	}
-	return e.record(ctx, "", checklist.HoldSet, func(checklist.State) (any, error) {
-		return checklist.Held{Reason: strings.TrimSpace(reason)}, nil
+	reason = strings.TrimSpace(reason)
+	err := e.record(ctx, "", checklist.HoldSet, func(state checklist.State) (any, error) {
+		before := state.Hold
+		switch {
+		case before == nil:
+			return checklist.Held{Reason: reason}, nil
+		case before.Actor == e.o.Actor && (reason == "" || before.Reason == reason):
+			return nil, errHeld
+		}
+		return checklist.Held{Reason: fmt.Sprintf("%s; and since %s by %s: %s", orNone(reason),
+			before.Time.UTC().Format("15:04 MST"), before.Actor, orNone(before.Reason))}, nil
 	})
+	if errors.Is(err, errHeld) {
+		return nil
+	}
+	return err
 }
+
+// errHeld ends a Hold that would say nothing new.
+var errHeld = errors.New("held already")
 
 // LiftPhrase is what an operator types to lift the present hold; empty without one.
 func (e *Engine) LiftPhrase() string {

@@ -84,10 +84,7 @@ func (e *Engine) mark(ctx context.Context, item, kind string, decide func(checkl
 
 // working is the id of the release that is worked on.
 func (e *Engine) working(ctx context.Context) (string, error) {
-	e.writing.Lock()
-	err := e.read(ctx)
-	e.writing.Unlock()
-	if err != nil {
+	if _, err := e.news(ctx); err != nil {
 		return "", err
 	}
 	e.mu.Lock()

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 // target.
 type Job struct {
 	Item   string // id of an item of the release
-	Verb   string // or: build, stage, promote, rollback, verify, prune
+	Verb   string // or: build, stage, promote, rollback, verify, prune, refresh
 	Target string // of a verb
 	To     string // of rollback: the snapshot, empty is the one served before
 	Of     string // of verify: the pointer, empty is production
@@ -26,6 +27,30 @@ var risks = map[string]checklist.Risk{
 	"promote":  checklist.Production,
 	"rollback": checklist.Production,
 	"prune":    checklist.Production,
+	"refresh":  checklist.Production,
+}
+
+// risk is what an item may change: what its template says, or what its verb does
+// where that is graver. A template cannot make a verb harmless.
+func risk(item checklist.Item) checklist.Risk {
+	if verb, ok := risks[item.Uses]; ok {
+		return graver(item.Risk, verb)
+	}
+	return graver(item.Risk, checklist.Safe)
+}
+
+// graver is the graver of two risks; one that is unknown is taken for the worst.
+func graver(a, b checklist.Risk) checklist.Risk {
+	rank := func(r checklist.Risk) int {
+		switch r {
+		case checklist.Safe:
+			return 0
+		case checklist.Staging:
+			return 1
+		}
+		return 2
+	}
+	return []checklist.Risk{checklist.Safe, checklist.Staging, checklist.Production}[max(rank(a), rank(b))]
 }
 
 // item finds what a job is about. A verb on a target is the item of the release
@@ -33,7 +58,9 @@ var risks = map[string]checklist.Risk{
 // item needs.
 func (e *Engine) item(state checklist.State, job Job) (checklist.Item, *checklist.ReleaseState, error) {
 	release := e.chosen(state)
-	if e.o.Release != "" && release == nil {
+	if job.Item == "" && release != nil && !release.ClosedAt.IsZero() {
+		release = nil // a verb on a target is no part of what is over
+	} else if e.o.Release != "" && release == nil {
 		return checklist.Item{}, nil, &RefusedError{
 			Reason: fmt.Sprintf("no release %q", config.Inert(e.o.Release)), Hint: "see those there are: gantry status"}
 	}
@@ -51,7 +78,7 @@ func (e *Engine) item(state checklist.State, job Job) (checklist.Item, *checklis
 		return checklist.Item{}, nil, &RefusedError{
 			Reason: fmt.Sprintf("release %s has no item %q", release.ID, config.Inert(job.Item)), Hint: "see its items: gantry status"}
 	}
-	risk, ok := risks[job.Verb]
+	verbRisk, ok := risks[job.Verb]
 	if !ok {
 		return checklist.Item{}, nil, fmt.Errorf("no verb %q on targets", config.Inert(job.Verb))
 	}
@@ -66,15 +93,12 @@ func (e *Engine) item(state checklist.State, job Job) (checklist.Item, *checklis
 			with["to"] = job.To
 		}
 	case "verify":
-		with["pointer"] = job.Of
-		if job.Of == "" {
-			with["pointer"] = "production"
-		}
+		with["pointer"] = cmp.Or(job.Of, "production")
 	}
 	if release != nil && job.To == "" {
 		for _, section := range release.Checklist.Sections {
 			for _, it := range section.Items {
-				if it.Uses == job.Verb && it.Target == job.Target && (job.Verb != "verify" || it.With["pointer"] == with["pointer"]) {
+				if it.Uses == job.Verb && it.Target == job.Target && (job.Verb != "verify" || cmp.Or(it.With["pointer"], "production") == with["pointer"]) {
 					return it, release, nil
 				}
 			}
@@ -82,7 +106,7 @@ func (e *Engine) item(state checklist.State, job Job) (checklist.Item, *checklis
 	}
 	return checklist.Item{
 		Title: job.Verb + " " + job.Target, Kind: checklist.Step, Uses: job.Verb,
-		Target: job.Target, With: with, Risk: risk,
+		Target: job.Target, With: with, Risk: verbRisk,
 	}, release, nil
 }
 

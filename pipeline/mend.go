@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gantry/config"
@@ -15,6 +16,9 @@ func (e *Engine) Mend(ctx context.Context) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
+	if _, err := e.news(ctx); err != nil {
+		return err // and if another console mended it, there is nothing to mend any more
+	}
 	e.writing.Lock()
 	defer e.writing.Unlock()
 	told, err := e.journal.Quarantine(ctx)
@@ -22,10 +26,18 @@ func (e *Engine) Mend(ctx context.Context) error {
 		return fmt.Errorf("mend the journal: %w", err)
 	}
 	told.Time, told.Actor, told.Host = e.o.Now().UTC(), e.o.Actor, e.o.Host
-	written, err := e.journal.Append(ctx, told)
-	if err != nil {
-		return config.Hint(fmt.Errorf("the torn entry is moved aside, which could not be journalled: %w", err), "gantry history --verify")
+	for range attempts {
+		written, err := e.journal.Append(ctx, told)
+		if err == nil {
+			e.apply([]storage.Envelope{written})
+			return nil
+		}
+		if errors.Is(err, storage.ErrConflict) { // others go on already
+			_, err = e.read(ctx)
+		}
+		if err != nil {
+			return config.Hint(fmt.Errorf("the torn entry is moved aside, which could not be journalled: %w", err), "gantry history --verify")
+		}
 	}
-	e.apply([]storage.Envelope{written})
-	return nil
+	return &ConflictError{Reason: "the torn entry is moved aside, which could not be journalled: others kept writing first"}
 }

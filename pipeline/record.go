@@ -22,7 +22,7 @@ func (e *Engine) record(ctx context.Context, release, kind string, decide func(c
 	e.writing.Lock()
 	defer e.writing.Unlock()
 	for range attempts {
-		if err := e.read(ctx); err != nil {
+		if _, err := e.read(ctx); err != nil {
 			return err
 		}
 		if err := e.journal.Damage(); err != nil {
@@ -61,14 +61,21 @@ func (e *Engine) record(ctx context.Context, release, kind string, decide func(c
 	}
 }
 
-// read applies what others wrote since. Its caller holds writing.
-func (e *Engine) read(ctx context.Context) error {
+// news reads what others wrote since, and tells how many entries that was.
+func (e *Engine) news(ctx context.Context) (int, error) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	return e.read(ctx)
+}
+
+// read is news for those who hold writing.
+func (e *Engine) read(ctx context.Context) (int, error) {
 	news, err := e.journal.News(ctx)
 	e.apply(news)
 	if err != nil {
-		return fmt.Errorf("read the journal: %w", err)
+		return len(news), fmt.Errorf("read the journal: %w", err)
 	}
-	return nil
+	return len(news), nil
 }
 
 func (e *Engine) apply(news []storage.Envelope) {
@@ -79,7 +86,7 @@ func (e *Engine) apply(news []storage.Envelope) {
 	for _, n := range news {
 		ev := checklist.Event{
 			Seq: n.Seq, Time: n.Time, Actor: config.Inert(n.Actor), Host: config.Inert(n.Host),
-			Release: n.Release, Type: n.Type, Data: n.Data,
+			Release: config.Inert(n.Release), Type: config.Inert(n.Type), Data: n.Data,
 		}
 		e.events = append(e.events, ev)
 		e.fold.Apply(ev)

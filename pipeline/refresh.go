@@ -2,49 +2,75 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
-	"os"
-	"path/filepath"
+	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"gantry/checklist"
 	"gantry/config"
 )
 
-// inputsAge is how old the digests of what items rest on may be; to take them
-// reads directories, and a screen asks once a second.
-const inputsAge = 5 * time.Second
+// What completed items rest on is found out by reading directories, which may
+// take long, and a screen asks once a second. So it is asked again when
+// something that it plainly rests on changed, or else after a while; and never so
+// often that it is most of what a console does.
+const (
+	inputsAge  = 5 * time.Second // at least, where nothing changed
+	idleShare  = 100             // times as long as it took, where nothing changed
+	busyShare  = 10              // times as long, where something did
+	inputsLast = 5 * time.Minute // at most
+)
 
 // observation is what looking found, beside the journal.
 type observation struct {
 	targets map[string]TargetView // pointers and snapshots, by target
 	live    map[string]Status     // runs that are alive, with their progress
-	inputs  map[string]string     // by item
+	dead    bool                  // a run without an end is not alive
+	inputs  map[string]input      // by item
+	rest    string                // what inputs plainly rest on, as it was
 	taken   time.Time             // when inputs were
+	took    time.Duration         // how long that lasted
 	trouble []string
+}
+
+// input is what a completed item rests on now.
+type input struct {
+	run    string // that completed it
+	digest string
+}
+
+// compared are the inputs to compare with what a release says: those of items
+// that were not done again since they were taken.
+func compared(inputs map[string]input, release *checklist.ReleaseState) map[string]string {
+	now := map[string]string{}
+	for id, in := range inputs {
+		if st := release.Items[id]; st != nil && st.Run != nil && st.Run.Intent.Run == in.run {
+			now[id] = in.digest
+		}
+	}
+	return now
 }
 
 // Refresh reads what is new in the journal and looks at pointers, live runs and
 // what the items of the release rest on. It changes nothing.
 func (e *Engine) Refresh(ctx context.Context) error {
-	e.writing.Lock()
-	err := e.read(ctx)
-	e.writing.Unlock()
-	if err != nil {
+	e.looking.Lock()
+	defer e.looking.Unlock()
+	if _, err := e.news(ctx); err != nil {
 		return err
 	}
 	seen := e.observe(ctx)
-	if seen.drifts() { // a flip between the two readings looks like drift: read both again
-		e.writing.Lock()
-		err = e.read(ctx)
-		e.writing.Unlock()
+	if seen.dead || seen.drifts() {
+		// What ended between the two readings looks like that, too.
+		news, err := e.news(ctx)
 		if err != nil {
 			return err
 		}
-		seen = e.observe(ctx)
+		if news > 0 {
+			seen = e.observe(ctx)
+		}
 	}
 	e.mu.Lock()
 	e.seen = seen
@@ -64,34 +90,90 @@ func (o observation) drifts() bool {
 
 func (e *Engine) observe(ctx context.Context) observation {
 	e.mu.Lock()
-	state, before := e.fold.Clone(), e.seen
+	state, before, anew := e.fold.Clone(), e.seen, e.anew
+	e.anew = false // what is said from here on is for the next look
+	last := time.Time{}
+	if n := len(e.events); n > 0 {
+		last = e.events[n-1].Time
+	}
 	e.mu.Unlock()
 	now := e.o.Now()
-	seen := observation{targets: map[string]TargetView{}, live: map[string]Status{}, inputs: before.inputs, taken: before.taken}
+	seen := observation{
+		targets: map[string]TargetView{}, live: map[string]Status{},
+		inputs: before.inputs, rest: before.rest, taken: before.taken, took: before.took,
+	}
 	if err := e.journal.Damage(); err != nil {
 		seen.trouble = append(seen.trouble, config.Inert(err.Error())+"; nothing can be written to it")
 	}
+	if behind := last.Sub(now); behind > skew {
+		seen.trouble = append(seen.trouble, fmt.Sprintf("the clock here is %s behind the last entry of the journal; windows and new snapshots go by it", behind.Round(time.Second)))
+	}
 	for i := range e.o.Config.Targets {
 		t := &e.o.Config.Targets[i]
-		v := e.look(ctx, t, state.Targets[string(t.Name)])
-		if state.OpenRun(v.Name) != nil {
-			v.Drift = "" // a run is about to say what it did
-		}
+		v := e.look(ctx, t, state.Targets[string(t.Name)], state.OpenRun(string(t.Name)))
 		seen.targets[v.Name] = v
 	}
 	for _, r := range state.Runs {
-		if r.Ended == nil && e.alive(r.Run) {
-			seen.live[r.Run] = e.progress(r.Run)
+		if r.Ended != nil {
+			continue
+		}
+		if e.alive(r.Run) {
+			seen.live[r.Run] = e.told(ctx, r.Run)
+		} else {
+			seen.dead = true
 		}
 	}
-	if release := e.chosen(state); release != nil && (now.Sub(before.taken) >= inputsAge || now.Before(before.taken)) {
-		seen.inputs, seen.taken = e.inputs(ctx, state, release), now
+	release := e.chosen(state)
+	if release == nil || !release.ClosedAt.IsZero() {
+		seen.inputs = nil // a closed release is what it was when it was closed
+		return seen
+	}
+	rest, age := e.rest(ctx, release, seen.targets), now.Sub(before.taken)
+	wait := max(inputsAge, min(idleShare*before.took, inputsLast))
+	if rest != before.rest {
+		wait = min(busyShare*before.took, inputsLast)
+	}
+	if anew || age < 0 || age >= wait || before.taken.IsZero() {
+		began := time.Now() // not e.o.Now: this is about effort
+		inputs, err := e.inputs(ctx, release, func(string) bool { return true })
+		if err != nil { // ctx is over
+			e.mu.Lock()
+			e.anew = e.anew || anew
+			e.mu.Unlock()
+			return seen
+		}
+		seen.inputs, seen.rest, seen.taken, seen.took = inputs, rest, now, time.Since(began)
 	}
 	return seen
 }
 
-// look reads what a target serves and compares it with the journal.
-func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointers) TargetView {
+// skew is how far apart the clocks of two consoles may be.
+const skew = 2 * time.Minute
+
+// rest is what completed items plainly rest on, as far as it is cheap to see: the
+// runs that completed them, the pointers, and the names in the staging area.
+func (e *Engine) rest(ctx context.Context, release *checklist.ReleaseState, targets map[string]TargetView) string {
+	var b strings.Builder
+	b.WriteString(release.ID)
+	for _, section := range release.Checklist.Sections {
+		for _, item := range section.Items {
+			if st := release.Items[item.ID]; st != nil && st.Run != nil && st.Run.Ended != nil {
+				b.WriteString(" " + st.Run.Intent.Run)
+			}
+		}
+	}
+	for i := range e.o.Config.Targets {
+		t := &e.o.Config.Targets[i]
+		v := targets[string(t.Name)]
+		o, _ := e.staged.Stat(ctx, strings.TrimSuffix(place(t).Prefix(), "/")) // one that is missing is as good
+		fmt.Fprintf(&b, " %s %s %d %s", v.Staging, v.Production, len(v.Snapshots), o.Version)
+	}
+	return b.String()
+}
+
+// look reads what a target serves and compares it with the journal. What open is
+// about to say, the run that is at it, is no drift.
+func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointers, open *checklist.Run) TargetView {
 	v := TargetView{Name: string(t.Name), Format: string(t.Format), Path: t.Path, URL: t.URL, Place: place(t)}
 	if p != nil {
 		v.Journal = *p
@@ -108,7 +190,7 @@ func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointe
 		}
 	}
 	if v.Drift == "" {
-		v.Drift = drift(v)
+		v.Drift = drift(v, open)
 	}
 	for _, id := range slices.Backward(ids) {
 		sv := SnapshotView{ID: id, Current: id == v.Production}
@@ -125,9 +207,13 @@ func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointe
 	return v
 }
 
-// drift says in words where what is served differs from what the journal says.
-func drift(v TargetView) string {
+// drift says in words where what is served differs from what the journal says
+// and from what a run that is not over was let to make of it.
+func drift(v TargetView, open *checklist.Run) string {
 	for _, p := range []struct{ name, is string }{{"production", v.Production}, {"staging", v.Staging}} {
+		if open != nil && open.Move != nil && open.Move.Pointer == p.name && open.Move.To == p.is {
+			continue
+		}
 		if says := v.Journal.Current[p.name]; says != p.is {
 			return p.name + " serves " + orNothing(p.is) + ", the journal says " + orNothing(says)
 		}
@@ -144,41 +230,15 @@ func orNothing(id string) string {
 
 var runForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$`)
 
-// alive tells whether a console is at a run: it holds the run's lock as long as
-// it lives.
-func (e *Engine) alive(run string) bool {
-	return runForm.MatchString(run) && e.state.Locked("runs/"+run+"/lock")
-}
-
-// progress reads what the console that runs it last told of a run.
-func (e *Engine) progress(run string) Status {
-	var s Status
-	f, err := os.Open(filepath.Join(e.dir, "runs", run, "progress.json"))
-	if err != nil {
-		return s
-	}
-	defer f.Close()
-	b := make([]byte, 64<<10)
-	n, _ := f.Read(b) // a short or broken record is one that shows nothing
-	if json.Unmarshal(b[:n], &s) != nil {
-		return Status{}
-	}
-	s.Phase, s.Current = config.Inert(s.Phase), config.Inert(s.Current)
-	return s
-}
-
-// inputs asks the steps of completed items what they rest on now. A closed
-// release is what it was when it was closed: later changes are not its own.
-func (e *Engine) inputs(ctx context.Context, state checklist.State, release *checklist.ReleaseState) map[string]string {
-	now := map[string]string{}
-	if !release.ClosedAt.IsZero() {
-		return now
-	}
+// inputs asks the steps of completed items what they rest on now.
+func (e *Engine) inputs(ctx context.Context, release *checklist.ReleaseState, of func(item string) bool) (map[string]input, error) {
+	now := map[string]input{}
 	env := e.env(release.ID, release.Version)
+	env.Staging = e.staging.View() // several items rest on one listing
 	for _, section := range release.Checklist.Sections {
 		for _, item := range section.Items {
 			st := release.Items[item.ID]
-			if st == nil || st.Run == nil || st.Run.Ended == nil || st.Run.Ended.Inputs == "" {
+			if !of(item.ID) || st == nil || st.Run == nil || st.Run.Ended == nil || st.Run.Ended.Inputs == "" {
 				continue
 			}
 			step, err := e.step(item)
@@ -186,15 +246,42 @@ func (e *Engine) inputs(ctx context.Context, state checklist.State, release *che
 				continue
 			}
 			if o, ok := step.(Observer); ok {
-				digest, err := o.Inputs(ctx, env)
-				if err != nil {
-					digest = "cannot be told: " + err.Error() // differs from what was recorded: the item is stale
-				}
-				now[item.ID] = digest
+				now[item.ID] = input{st.Run.Intent.Run, observed(ctx, o, env)}
+			}
+			if err := ctx.Err(); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return now
+	return now, nil
+}
+
+// needed is what the items that a plan's item needs rest on now, however far
+// away: one that is stale keeps the plan from running, as it does on a screen.
+func (e *Engine) needed(ctx context.Context, plan Plan) (map[string]input, error) {
+	e.mu.Lock()
+	release := e.fold.Clone().Release(plan.Release)
+	e.mu.Unlock()
+	if plan.Item.ID == "" || release == nil {
+		return nil, nil
+	}
+	all := map[string]bool{}
+	var add func(id string)
+	add = func(id string) {
+		it, ok := release.Checklist.Item(id)
+		if !ok || all[id] {
+			return
+		}
+		all[id] = true
+		for _, need := range it.Needs {
+			add(need)
+		}
+		if it.Window != nil {
+			add(it.Window.After)
+		}
+	}
+	add(plan.Item.ID)
+	return e.inputs(ctx, release, func(id string) bool { return all[id] && id != plan.Item.ID })
 }
 
 // chosen is the release that is worked on: the one that was named, or the only
@@ -208,59 +295,4 @@ func (e *Engine) chosen(state checklist.State) *checklist.ReleaseState {
 		return nil
 	}
 	return state.Release(e.o.Release)
-}
-
-// repaint computes what View returns.
-func (e *Engine) repaint() {
-	e.mu.Lock()
-	state, seen := e.fold.Clone(), e.seen
-	own := map[string]*Active{}
-	maps.Copy(own, e.active)
-	e.mu.Unlock()
-
-	now := e.o.Now()
-	v := &View{
-		Now: now, Product: string(e.o.Config.Product), Actor: e.o.Actor, ReadOnly: e.o.ReadOnly,
-		Open: state.OpenReleases(), Hold: state.Hold, Head: state.Seq,
-		Trouble: append(append([]string{}, seen.trouble...), state.Odd...),
-	}
-	live := func(run string) bool {
-		_, mine := own[run]
-		_, other := seen.live[run]
-		return mine || other
-	}
-	if release := e.chosen(state); release != nil {
-		v.Checklist = state.View(release.ID, checklist.Observed{Now: now, Live: live, Inputs: seen.inputs})
-	}
-	for _, r := range slices.Backward(state.Runs) {
-		_, mine := own[r.Run]
-		v.Runs = append(v.Runs, RunView{Run: *r, Live: r.Ended == nil && live(r.Run), Own: mine, Status: seen.live[r.Run]})
-	}
-	for i := range e.o.Config.Targets {
-		name := string(e.o.Config.Targets[i].Name)
-		t := seen.targets[name]
-		if r := state.OpenRun(name); r != nil {
-			t.Busy = r.Run
-		}
-		v.Targets = append(v.Targets, t)
-	}
-	e.view.Store(v)
-	e.signal()
-}
-
-// View is everything a screen shows, as last read; the progress of live runs of
-// this console is that of now.
-func (e *Engine) View() View {
-	v := *e.view.Load()
-	v.Now = e.o.Now()
-	v.Runs = slices.Clone(v.Runs)
-	for i := range v.Runs {
-		e.mu.Lock()
-		a := e.active[v.Runs[i].Run.Run]
-		e.mu.Unlock()
-		if a != nil {
-			v.Runs[i].Status = a.Progress()
-		}
-	}
-	return v
 }

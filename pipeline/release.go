@@ -127,15 +127,25 @@ func (e *Engine) CloseRelease(ctx context.Context, abort bool, reason string) er
 		return err
 	}
 	e.mu.Lock()
+	e.anew = true // what is done must be so now, not as it was last looked at
+	e.mu.Unlock()
+	if err := e.Refresh(ctx); err != nil {
+		return err
+	}
+	e.mu.Lock()
 	inputs := e.seen.inputs
 	e.mu.Unlock()
 	err = e.record(ctx, release, checklist.ReleaseClosed, func(state checklist.State) (any, error) {
+		is := state.Release(release)
+		if is == nil || !is.ClosedAt.IsZero() {
+			return nil, &ConflictError{Reason: "release " + release + " is closed already"}
+		}
 		for _, r := range state.Runs {
 			if r.Release == release && r.Ended == nil {
 				return nil, &RefusedError{Reason: fmt.Sprintf("run %s (%s) is not over", r.Intent.Run, r.Title), Hint: "wait for it, or settle it: gantry resolve RUN"}
 			}
 		}
-		view := state.View(release, checklist.Observed{Now: e.o.Now(), Live: e.alive, Inputs: inputs})
+		view := state.View(release, checklist.Observed{Now: e.o.Now(), Live: e.alive, Inputs: compared(inputs, is)})
 		if !abort && view.Done < view.Total {
 			next, _ := view.Next()
 			return nil, &RefusedError{
@@ -148,7 +158,8 @@ func (e *Engine) CloseRelease(ctx context.Context, abort bool, reason string) er
 		return err
 	}
 	if err := e.journal.Pack(ctx); err != nil {
-		return fmt.Errorf("release %s is closed, its journal could not be packed: %w", release, err)
+		return config.Hint(fmt.Errorf("release %s is closed, its journal could not be packed: %w", release, err),
+			"it is closed all the same; without a pack, opening the console reads more files")
 	}
 	return nil
 }

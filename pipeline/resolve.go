@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -64,18 +65,41 @@ func (e *Engine) RunLog(run string) (string, error) {
 	if !runForm.MatchString(run) {
 		return "", fmt.Errorf("%q is not the name of a run", config.Inert(run))
 	}
-	return e.dir + "/runs/" + run + "/log", nil
+	return e.state.Path() + "/runs/" + run + "/log", nil
 }
 
-// settle looks at the interrupted runs of a target.
-func (e *Engine) settle(ctx context.Context, target string) error {
+// interrupted are the runs that a filter takes, whose end the journal does not
+// know and that no console is at, oldest first.
+func (e *Engine) interrupted(of func(*checklist.Run) bool) []*checklist.Run {
 	e.mu.Lock()
-	open := e.fold.Clone().OpenRun(target)
+	runs := e.fold.Clone().Runs
 	e.mu.Unlock()
-	if open == nil || e.alive(open.Intent.Run) {
-		return nil
+	var dead []*checklist.Run
+	for _, r := range runs {
+		if r.Ended == nil && of(r) && !e.alive(r.Intent.Run) {
+			dead = append(dead, r)
+		}
 	}
-	return e.Resolve(ctx, open.Intent.Run)
+	return dead
+}
+
+// settle looks at the interrupted runs that keep an item from being done: those
+// of its target, and its own last one.
+func (e *Engine) settle(ctx context.Context, item checklist.Item, release *checklist.ReleaseState) error {
+	last := ""
+	if release != nil && item.ID != "" {
+		if st := release.Items[item.ID]; st != nil && st.Run != nil {
+			last = st.Run.Intent.Run
+		}
+	}
+	for _, r := range e.interrupted(func(r *checklist.Run) bool {
+		return r.Intent.Run == last || item.Target != "" && r.Target == item.Target && r.Risk != checklist.Safe
+	}) {
+		if err := e.Resolve(ctx, r.Intent.Run); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Resolve finds out how a run ended whose console died, by looking, and records
@@ -88,21 +112,33 @@ func (e *Engine) Resolve(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
+	if _, ok := e.served[r.Target]; ok && r.Ended == nil && r.Risk != checklist.Safe {
+		// Its console held the target as well, and whoever looks needs it to stand still.
+		lock, err := e.state.Lock("locks/" + r.Target + ".lock")
+		if err != nil {
+			return e.busy(ctx, r.Target, err)
+		}
+		defer lock.Release()
+	}
+	return e.settled(ctx, r)
+}
+
+// settled is Resolve for those who hold the lock of the run's target.
+func (e *Engine) settled(ctx context.Context, r *checklist.Run) error {
 	if r.Ended != nil {
 		return nil
 	}
-	if !runForm.MatchString(run) {
-		return &RefusedError{Reason: fmt.Sprintf("%q is not the name of a run", config.Inert(run))}
+	run := r.Intent.Run
+	if runForm.MatchString(run) { // another form is nobody's: no console gave it
+		lock, err := e.state.Lock("runs/" + run + "/lock")
+		if errors.Is(err, storage.ErrLocked) {
+			return &RefusedError{Reason: "a console is at run " + run, Hint: "wait for it, or cancel it: gantry cancel " + run}
+		}
+		if err != nil {
+			return fmt.Errorf("look at run %s: %w", run, err)
+		}
+		defer lock.Release()
 	}
-	lock, err := e.state.Lock("runs/" + run + "/lock")
-	if errors.Is(err, storage.ErrLocked) {
-		return &RefusedError{Reason: "a console is at run " + run, Hint: "wait for it, or cancel it: gantry cancel " + run}
-	}
-	if err != nil {
-		return fmt.Errorf("look at run %s: %w", run, err)
-	}
-	defer lock.Release()
-
 	plan, err := e.kept(ctx, r)
 	if err != nil {
 		return err
@@ -116,42 +152,46 @@ func (e *Engine) Resolve(ctx context.Context, run string) error {
 	if seen.Done {
 		end.Outcome, end.Error, end.Hint, end.Evidence = checklist.Done, "", "", seen.Evidence
 	}
+	if err := e.moved(plan, &end); err != nil {
+		return fmt.Errorf("look at what run %s did: %w", run, err)
+	}
 	err = e.end(ctx, plan, end)
-	var settled *ConflictError
-	if errors.As(err, &settled) {
+	var other *ConflictError
+	if errors.As(err, &other) {
 		return nil // another console looked first
 	}
 	return err
 }
 
-// kept reads the plan of a run. A run without one has no effect that outlasts
-// it but the pointer named in its intent.
+var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// kept is the plan of a run: what its intent says and, where the plan is still
+// beside the journal, what else was confirmed. Without that, or with another
+// plan in its place, there is the pointer named in the intent to look at, which
+// is all that counts.
 func (e *Engine) kept(ctx context.Context, r *checklist.Run) (Plan, error) {
 	plan := Plan{Release: r.Release, Verb: r.Verb, Title: r.Title, Target: r.Target, Risk: r.Risk, Move: r.Move}
-	if len(r.Plan) != 64 || r.Verb == "prepare" {
+	if !digestForm.MatchString(r.Plan) {
 		return plan, nil
 	}
 	f, _, err := e.state.Open(ctx, "plans/"+r.Plan+".json", storage.Range{})
-	if errors.Is(err, storage.ErrNotFound) {
-		return plan, nil
-	}
 	if err != nil {
-		return plan, fmt.Errorf("read the plan of run %s: %w", r.Intent.Run, err)
+		return plan, ctx.Err()
 	}
 	defer f.Close()
-	b, err := io.ReadAll(f)
-	if err != nil {
-		return plan, fmt.Errorf("read the plan of run %s: %w", r.Intent.Run, err)
-	}
+	b, err := io.ReadAll(io.LimitReader(f, 256<<20))
 	var p Plan
-	if err := json.Unmarshal(b, &p); err != nil || p.Digest() != r.Plan {
-		return plan, nil // not the plan that was confirmed
+	if err != nil || json.Unmarshal(b, &p) != nil || p.Digest() != r.Plan || p.Target != r.Target || !sameMove(p.Move, r.Move) {
+		return plan, ctx.Err()
 	}
 	return p, nil
 }
 
+func sameMove(a, b *checklist.Move) bool { return a == b || a != nil && b != nil && *a == *b }
+
 // sight looks whether the effect of a plan is there.
-func (e *Engine) sight(ctx context.Context, plan Plan) (Seen, error) {
+func (e *Engine) sight(ctx context.Context, plan Plan) (seen Seen, err error) {
+	defer caught(&err)
 	if plan.Item.Uses != "" {
 		if step, err := e.step(plan.Item); err == nil {
 			if l, ok := step.(Looker); ok {
@@ -159,9 +199,10 @@ func (e *Engine) sight(ctx context.Context, plan Plan) (Seen, error) {
 			}
 		}
 	}
-	if plan.Move == nil || e.served[plan.Target] == nil {
+	s, ok := e.served[plan.Target]
+	if plan.Move == nil || !ok {
 		return Seen{}, nil
 	}
-	at, err := e.served[plan.Target].Pointer(plan.Move.Pointer)
+	at, err := s.Pointer(plan.Move.Pointer)
 	return Seen{Done: err == nil && at == plan.Move.To}, err
 }

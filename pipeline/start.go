@@ -25,8 +25,8 @@ func (e *Engine) Plan(ctx context.Context, job Job) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	if item.Target != "" && e.writable() == nil {
-		if err := e.settle(ctx, item.Target); err != nil {
+	if e.writable() == nil {
+		if err := e.settle(ctx, item, release); err != nil {
 			return Plan{}, err
 		}
 	}
@@ -61,18 +61,22 @@ func (e *Engine) find(job Job) (checklist.Item, *checklist.ReleaseState, Step, e
 	return item, release, step, err
 }
 
-func (e *Engine) plan(ctx context.Context, item checklist.Item, release *checklist.ReleaseState, step Step) (Plan, error) {
+func (e *Engine) plan(ctx context.Context, item checklist.Item, release *checklist.ReleaseState, step Step) (p Plan, err error) {
+	defer caught(&err)
 	id, version := "", ""
 	if release != nil {
 		id, version = release.ID, release.Version
 	}
-	p, err := step.Plan(ctx, e.env(id, version))
+	p, err = step.Plan(ctx, e.env(id, version))
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan %s: %w", strings.ToLower(item.Title), err)
 	}
-	p.Release, p.Item, p.Verb, p.Target, p.Risk = id, item, item.Uses, item.Target, item.Risk
-	if p.Move != nil && p.Move.Pointer == "production" {
-		p.Risk = checklist.Production // whatever a template says
+	p.Release, p.Item, p.Verb, p.Target, p.Risk = id, item, item.Uses, item.Target, risk(item)
+	if p.Move != nil {
+		p.Risk = graver(p.Risk, checklist.Staging)
+		if p.Move.Pointer != "staging" {
+			p.Risk = checklist.Production
+		}
 	}
 	if p.Title == "" {
 		p.Title = item.Title
@@ -95,24 +99,46 @@ func (e *Engine) prepare(ctx context.Context, prep Preparer, item checklist.Item
 	if release != nil {
 		plan.Release, version = release.ID, release.Version
 	}
-	a, err := e.begin(ctx, plan, "", nil, func(ctx context.Context, p *Progress) (Evidence, error) {
+	ready := func(ctx context.Context) error { // nothing is built for what may not be done
+		of := Plan{Release: plan.Release, Item: item, Verb: item.Uses, Target: item.Target, Risk: risk(item)}
+		inputs, err := e.needed(ctx, of)
+		if err != nil {
+			return err
+		}
+		if _, err := e.news(ctx); err != nil {
+			return err
+		}
+		e.mu.Lock()
+		state := e.fold.Clone()
+		e.mu.Unlock()
+		return e.gate(state, of, inputs)
+	}
+	a, err := e.begin(ctx, plan, "", ready, func(ctx context.Context, p *Progress) (Evidence, error) {
 		return nil, prep.Prepare(ctx, e.env(plan.Release, version), p)
 	})
 	if err != nil {
 		return err
 	}
-	return a.Wait()
+	select {
+	case <-a.done:
+		return a.err
+	case <-ctx.Done(): // the run goes on, and Plan finds what it built another time
+		return fmt.Errorf("wait for run %s: %w", a.id, ctx.Err())
+	}
 }
 
 // Start runs a plan. The world is planned again first, and where that gives
 // another plan, this one is void. A plan that changes production runs only with
 // its phrase typed. The run goes on when ctx ends; Cancel stops it.
 func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, error) {
+	if err := e.writable(); err != nil {
+		return nil, err
+	}
 	item, release, step, err := e.restep(plan)
 	if err != nil {
 		return nil, err
 	}
-	if plan.Risk == checklist.Production || item.Risk == checklist.Production {
+	if graver(plan.Risk, risk(item)) == checklist.Production {
 		if err := confirmed(plan, typed); err != nil {
 			e.refuse(ctx, plan, typed, err)
 			return nil, err
@@ -123,6 +149,9 @@ func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, e
 		version = release.Version
 	}
 	again := func(ctx context.Context) error {
+		if _, err := e.news(ctx); err != nil { // a plan rests on what the journal says, too
+			return err
+		}
 		now, err := e.plan(ctx, item, release, step)
 		if err != nil {
 			return err
@@ -153,8 +182,18 @@ func (e *Engine) restep(plan Plan) (checklist.Item, *checklist.ReleaseState, Ste
 			return plan.Item, nil, nil, &ConflictError{Reason: "release " + plan.Release + " is not there any more"}
 		}
 	}
-	step, err := e.step(plan.Item)
-	return plan.Item, release, step, err
+	item := plan.Item
+	if item.ID != "" {
+		known := false // the item is the journal's, whatever the plan says of it
+		if release != nil {
+			item, known = release.Checklist.Item(item.ID)
+		}
+		if !known {
+			return plan.Item, nil, nil, &ConflictError{Reason: "release " + plan.Release + " has no item " + config.Inert(plan.Item.ID)}
+		}
+	}
+	step, err := e.step(item)
+	return item, release, step, err
 }
 
 // argument is how an operator names what a plan is about.
@@ -192,11 +231,7 @@ func (e *Engine) refuse(ctx context.Context, plan Plan, typed string, why error)
 	if typed == "" {
 		return // asking for the phrase is no attempt
 	}
-	const most = 200
-	typed = config.Inert(typed)
-	if len(typed) > most {
-		typed = typed[:most]
-	}
+	typed = config.Inert(strings.ToValidUTF8(typed[:min(len(typed), 200)], ""))
 	_ = e.record(ctx, plan.Release, checklist.Refused, func(checklist.State) (any, error) {
 		return checklist.Refusal{Verb: plan.Verb, Target: plan.Target, Plan: plan.Digest(), Typed: typed, Reason: why.Error()}, nil
 	})

@@ -30,7 +30,7 @@ type TargetView struct {
 	Path       string // of its served directory
 	URL        string
 	Place      storage.Place // where its artifacts are staged
-	Staging    string // snapshot that is served there, empty without
+	Staging    string        // snapshot that is served there, empty without
 	Production string
 	Drift      string // what is served against what the journal says, in words; empty where they agree
 	Journal    checklist.Pointers

@@ -15,12 +15,26 @@ import (
 // Dir is a Store on a directory. Whatever is below it stays below it: keys are
 // checked, paths go through os.Root, symbolic links are never followed.
 type Dir struct {
-	root *os.Root
+	root *os.Root // nil of one that is only looked at
 	path string
 }
 
 // OpenDir opens a directory as a store, and makes it where it is missing.
 func OpenDir(path string) (*Dir, error) { return openDir(path, false) }
+
+// ViewDir is a directory as a store to look at: nothing is made when it is
+// opened, and one that is missing is empty until somebody makes it. Writing to
+// it is not for its users.
+func ViewDir(path string) (*Dir, error) {
+	if path == "" {
+		return nil, errors.New("open a store: no path")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open a store: %w", err)
+	}
+	return &Dir{path: path}, nil
+}
 
 // openDir is OpenDir; where readers is set, what it makes is open to all
 // readers, whatever the umask.
@@ -77,11 +91,25 @@ func makeDurable(path string, readers bool) error {
 func (d *Dir) Path() string { return d.path }
 
 // Close lets go of the directory. Locks and files opened from it stay open.
-func (d *Dir) Close() error { return d.root.Close() }
+func (d *Dir) Close() error {
+	if d.root == nil {
+		return nil
+	}
+	return d.root.Close()
+}
 
 // folder opens the directory of that key; "" is the store itself.
 func (d *Dir) folder(dir string, create bool) (*folder, error) {
-	f, err := openFolder(d.root, d.path, dir, create)
+	root := d.root
+	if root == nil {
+		r, err := os.OpenRoot(d.path)
+		if err != nil {
+			return nil, explain("open "+d.path, err)
+		}
+		defer r.Close()
+		root = r
+	}
+	f, err := openFolder(root, d.path, dir, create)
 	if err != nil {
 		var inner *fs.PathError
 		if errors.As(err, &inner) {

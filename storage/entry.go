@@ -54,13 +54,19 @@ func (e *Entry) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Commit ends the file: read-only, synced and recorded in the build.
+// Commit ends the file: read-only, synced and recorded in the build. Its time is
+// that of the build, in whole seconds, so that it rises from one snapshot to the
+// next: servers tell by it whether a file is new.
 func (e *Entry) Commit() (File, error) {
 	if e.file == nil {
 		return File{}, errors.New("commit a file of the snapshot: it is over")
 	}
 	Reach("build.file.written")
 	err := e.file.Chmod(0o444)
+	if err == nil {
+		at := unix.NsecToTimeval(e.build.time.UnixNano())
+		err = unix.Futimes(int(e.file.Fd()), []unix.Timeval{at, at})
+	}
 	if err == nil {
 		err = e.file.Sync()
 	}

@@ -17,6 +17,20 @@ import (
 // pair, has an impossible name or is no file is in the listing too, with its
 // verdict.
 func (s *Staging) List(ctx context.Context, p Place) ([]Artifact, error) {
+	if s.listed == nil {
+		return s.list(ctx, p)
+	}
+	if as, ok := s.listed[p]; ok {
+		return slices.Clone(as), nil
+	}
+	as, err := s.list(ctx, p)
+	if err == nil {
+		s.listed[p] = slices.Clone(as)
+	}
+	return as, err
+}
+
+func (s *Staging) list(ctx context.Context, p Place) ([]Artifact, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}

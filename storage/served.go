@@ -36,6 +36,16 @@ func OpenServed(path string) (*Served, error) {
 	return &Served{d}, nil
 }
 
+// ViewServed opens a served tree to look at it: nothing is made, and one that is
+// missing serves nothing.
+func ViewServed(path string) (*Served, error) {
+	d, err := ViewDir(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Served{d}, nil
+}
+
 // Path is where the tree is, absolute.
 func (s *Served) Path() string { return s.dir.path }
 
@@ -47,6 +57,9 @@ func (s *Served) Close() error { return s.dir.Close() }
 // gone, is an error.
 func (s *Served) Pointer(name string) (string, error) {
 	top, err := s.dir.folder("", false)
+	if errors.Is(err, ErrNotFound) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -109,6 +122,9 @@ func checkPointer(name string) error {
 // Snapshots are the ids of the snapshots there, oldest first.
 func (s *Served) Snapshots(ctx context.Context) ([]string, error) {
 	f, err := s.dir.folder(snapshotsDir, false)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}

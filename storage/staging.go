@@ -69,10 +69,19 @@ const (
 )
 
 // Staging is the area where artifacts wait to be released.
-type Staging struct{ store Store }
+type Staging struct {
+	store  Store
+	listed map[Place][]Artifact // what a view has listed; nil in others
+}
 
 // NewStaging is the staging area on a store.
-func NewStaging(s Store) *Staging { return &Staging{s} }
+func NewStaging(s Store) *Staging { return &Staging{store: s} }
+
+// View is the area for one look at it by one goroutine: each place is listed
+// once, however many ask for it.
+func (s *Staging) View() *Staging {
+	return &Staging{store: s.store, listed: map[Place][]Artifact{}}
+}
 
 // Open reads an artifact's bytes. It refuses one that is not the file that was
 // listed any more.

@@ -132,6 +132,7 @@ func (s *checklistScreen) remark(it *checklist.ItemView) line {
 			if r, ok := s.m.runView(st.Run.Run); ok && r.Status.Total > 0 {
 				return line{{fmt.Sprintf("%d%% ", percent(r.Status)), role}}
 			}
+			word += " " + age(now.Sub(st.Run.Started))
 		}
 	case checklist.StatusWaived:
 		if st != nil && st.Waived != nil {
@@ -189,30 +190,28 @@ func (s *checklistScreen) actions() []action {
 	open := it.Status != checklist.StatusRunning && it.Status != checklist.StatusUnknown
 	due := open && it.Status != checklist.StatusBlocked && it.Status != checklist.StatusWaiting && it.Status != checklist.StatusWaived
 	why := it.Because
-	if why == "" {
+	switch {
+	case !here:
+		why = "no item is selected"
+	case why == "":
 		why = "it is " + string(it.Status)
 	}
-	verb := "run"
+	run := action{key: bind("run", "enter"), writes: true, when: here && due, why: why, do: func() tea.Cmd { return m.plan(job, config.Inert(it.Title), false) }}
+	tick := action{key: bind("tick", " "), writes: true, why: "the console does this item: enter runs it"}
+	as := []action{run, tick}
 	if manual {
-		verb = "tick"
+		as = []action{{key: bind("tick", "enter", " "), writes: true, when: due, why: why, do: func() tea.Cmd { return s.askTick(it) }}}
 	}
-	return []action{
-		{key: bind(verb, "enter"), writes: true, when: here && due, why: why, do: func() tea.Cmd {
-			if manual {
-				return s.askTick(it)
-			}
-			return m.plan(job, config.Inert(it.Title), false)
-		}},
-		{key: bind("next", "n"), when: m.focus == onList && s.ahead() >= 0, do: s.next},
+	return append(as, []action{
+		{key: bind("next", "n"), when: m.focus == onList && s.ahead() >= 0, why: "no other item can be done now", do: s.next},
 		{key: bind("plan", "p"), when: here && !manual && open, do: func() tea.Cmd { return m.plan(job, config.Inert(it.Title), true) }},
-		{key: bind("tick", " "), writes: true, when: manual && due, why: why, do: func() tea.Cmd { return s.askTick(it) }},
 		{key: bind("waive", "w"), writes: true, when: here && !it.Killer && open && it.Status != checklist.StatusWaived, do: func() tea.Cmd { return s.askWaive(it) }},
 		{key: bind("clear", "x"), writes: true, when: st.Ticked != nil || st.Waived != nil, do: func() tea.Cmd { return s.askClear(it) }},
 		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
 		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},
 		m.openAction(),
 		m.closeAction(),
-	}
+	}...)
 }
 
 // ahead is the row of the next item that wants attention, going round; -1 where

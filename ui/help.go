@@ -24,6 +24,9 @@ func (m *model) showHelp() tea.Cmd {
 			name := k.Help().Key
 			if len(k.Keys()) > 1 && name == k.Keys()[0] {
 				for _, other := range k.Keys()[1:] {
+					if other == " " {
+						other = "space"
+					}
 					name += " " + other
 				}
 			}

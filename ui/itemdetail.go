@@ -31,8 +31,12 @@ func (s *checklistScreen) detail(w int) (head, body []line) {
 	if it.Killer {
 		ls[0] = append(ls[0], span{"  may not be waived", dim})
 	}
-	if it.Because != "" {
+	told := it.State != nil && it.State.Run != nil && (it.Status == checklist.StatusRunning || it.State.Run.Ended != nil && it.State.Run.Ended.Error == it.Because)
+	if it.Because != "" && !told { // else the run's own lines say it
 		ls = append(ls, wrapped(plain, it.Because, w)...)
+	}
+	if it.Status == checklist.StatusUnknown && !m.readOnly() {
+		ls = append(ls, own(warn, "u looks how it ended"))
 	}
 	ls = append(ls, m.window(it)...)
 	if st := it.State; st != nil && st.Run != nil {

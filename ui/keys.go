@@ -41,6 +41,20 @@ func movements() []key.Binding {
 // steps translates a key of movement to rows; a page is as high as the window.
 func steps(msg tea.KeyMsg, page int) (by int, ok bool) {
 	const far = 1 << 30
+	if n := len(msg.Runes); msg.Type == tea.KeyRunes && n > 1 && !msg.Paste {
+		// A key that is held down, on a slow line: many in one read.
+		for _, r := range msg.Runes[1:] {
+			if r != msg.Runes[0] {
+				return 0, false
+			}
+		}
+		msg.Runes = msg.Runes[:1]
+		by, ok = steps(msg, page)
+		if by != far && by != -far {
+			by *= n
+		}
+		return by, ok
+	}
 	switch {
 	case key.Matches(msg, movement.up):
 		return -1, true

@@ -14,6 +14,9 @@ const (
 	oneLineEnd = 140
 )
 
+// leastRows is how many rows a list has room for, even where it has fewer.
+const leastRows = 3
+
 func (m *model) tooSmall() bool { return m.w < minWidth || m.h < minHeight }
 
 // rect is a place on the screen; zero h or w where it is not drawn.
@@ -51,8 +54,12 @@ func (m *model) layout() layout {
 	if m.focus == onDetail {
 		dh = h * 3 / 4
 	}
-	l.list = rect{0, top, m.w, h - dh}
-	l.detail = rect{0, top + h - dh, m.w, dh}
+	lh := h - dh
+	if s := m.screen().list(); s.wanted == "" {
+		lh = min(lh, max(s.n, leastRows)+2) // what few rows leave is the detail's
+	}
+	l.list = rect{0, top, m.w, lh}
+	l.detail = rect{0, top + lh, m.w, h - lh}
 	return l
 }
 

@@ -48,10 +48,14 @@ func (l *list) move(by int) {
 	for i >= 0 && i < l.n && l.skipped(i) {
 		i += step
 	}
-	if i >= 0 && i < l.n {
+	switch {
+	case i < 0:
+		l.offset = 0 // with what stands above the first row that takes the cursor
+		l.to(0)
+	case i >= l.n:
+		l.to(l.n - 1)
+	default:
 		l.cursor = i
-	} else if by < 0 {
-		l.offset = 0 // what stands above the first row that takes the cursor
 	}
 }
 

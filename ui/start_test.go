@@ -12,6 +12,8 @@ import (
 
 	"github.com/charmbracelet/x/vt"
 	"github.com/creack/pty"
+
+	"gantry/pipeline"
 )
 
 // inTerminal makes the test program a console in a terminal instead.
@@ -25,6 +27,7 @@ func TestMain(m *testing.M) {
 	f, err := patchDay(dir)
 	if err == nil {
 		f.view.Runs[0].Live = false // so that q quits
+		f.started = func(pipeline.Plan) { panic("a defect in the console") }
 		err = Run(context.Background(), f, Options{Now: func() time.Time { return time.Now() }})
 	}
 	if err != nil {
@@ -131,7 +134,7 @@ func TestConsoleInATerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.emu.Resize(120, 44)
-	c.see("manifest sha256:41d0c77f0e") // the higher dialog has room for the last line
+	c.see("manifest  sha256:41d0c77f0e") // the higher dialog has room for the last line
 	c.key("\x1b")
 	c.see("snapshots, newest first")
 	c.key("q")
@@ -140,6 +143,60 @@ func TestConsoleInATerminal(t *testing.T) {
 		if !bytes.Contains(c.raw.Bytes(), []byte(restored)) {
 			t.Errorf("the terminal was left without %q", restored)
 		}
+	}
+}
+
+// stopped reads until the terminal was given back, and taken again where again.
+func (c *console) stopped(again bool) {
+	c.t.Helper()
+	late := time.After(deadline)
+	for {
+		all := c.raw.Bytes()
+		given := bytes.LastIndex(all, []byte("\x1b[?1049l"))
+		if given >= 0 && (!again || bytes.LastIndex(all, []byte("\x1b[?1049h")) > given) {
+			return
+		}
+		select {
+		case b, open := <-c.data:
+			if !open {
+				c.t.Fatalf("ended: %q", c.raw.String())
+			}
+			c.raw.Write(b)
+			c.emu.Write(b)
+		case <-late:
+			c.t.Fatalf("the terminal was not given back: %q", c.raw.String())
+		}
+	}
+}
+
+// Where no shell could bring it back, ctrl+z returns to the console at once.
+func TestSuspendGivesTheTerminalBack(t *testing.T) {
+	c := startConsole(t)
+	c.see("Checklist")
+	c.key("\x1a")
+	c.stopped(true)
+	c.key("3")
+	c.see("Targets")
+	c.key("q")
+	c.end()
+}
+
+func TestPanicGivesTheTerminalBack(t *testing.T) {
+	c := startConsole(t)
+	c.see("Checklist")
+	c.key("G")
+	c.see("▶ ✘ Mirrors have followed")
+	c.key("\r")
+	for b := range c.data {
+		c.raw.Write(b)
+	}
+	if err := c.cmd.Wait(); err == nil {
+		t.Error("a defect ended as if nothing had been")
+	}
+	c.tty.Close()
+	given, trace := bytes.Index(c.raw.Bytes(), []byte("\x1b[?1049l")), bytes.Index(c.raw.Bytes(), []byte("a defect in the console"))
+	if given < 0 || trace < given {
+		t.Errorf("the trace does not come after the terminal was given back: %q", c.raw.String())
 	}
 }
 

@@ -176,16 +176,24 @@ func (s *targetScreen) actions() []action {
 	do := func(verb string) func() tea.Cmd {
 		return func() tea.Cmd { return m.plan(pipeline.Job{Verb: verb, Target: name}, verb+" "+name, false) }
 	}
+	why := ""
+	switch {
+	case t.Drift != "":
+		why = "it drifted; a adopts what is served"
+	case t.Busy != "":
+		why = "a run is at it"
+	}
+	free := here && why == ""
 	return []action{
-		{key: bind("promote", "p"), writes: true, when: here && t.Staging != "" && t.Busy == "", do: do("promote")},
-		{key: bind("roll back", "r"), writes: true, when: here && t.Busy == "" && len(earlier(t)) > 0, do: func() tea.Cmd { return s.askRollback(t) }},
+		{key: bind("adopt drift", "a"), writes: true, when: here && t.Drift != "", do: func() tea.Cmd { return s.askAdopt(name) }},
+		{key: bind("promote", "p"), writes: true, when: free && t.Staging != "", why: why, do: do("promote")},
+		{key: bind("roll back", "r"), writes: true, when: free && len(earlier(t)) > 0, why: why, do: func() tea.Cmd { return s.askRollback(t) }},
 		{key: bind("diff", "enter", "d"), when: here && t.Staging != "", do: func() tea.Cmd {
 			return m.plan(pipeline.Job{Verb: "promote", Target: name}, "promote "+name, true)
 		}},
 		{key: bind("verify", "v"), writes: true, when: here && t.Production != "", do: do("verify")},
-		{key: bind("refresh", "R"), writes: true, when: here && t.Production != "" && t.Busy == "", do: do("refresh")},
-		{key: bind("prune", "X"), writes: true, when: here && len(t.Snapshots) > 0 && t.Busy == "", do: do("prune")},
-		{key: bind("adopt drift", "a"), writes: true, when: here && t.Drift != "", do: func() tea.Cmd { return s.askAdopt(name) }},
+		{key: bind("refresh", "R"), writes: true, when: free && t.Production != "", why: why, do: do("refresh")},
+		{key: bind("prune", "X"), writes: true, when: free && len(t.Snapshots) > 0, why: why, do: do("prune")},
 		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
 		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},
 	}

@@ -87,7 +87,7 @@ func TestItemDetail(t *testing.T) {
 	d.press("esc").to("verify-staging")
 	d.sees("verify packages", "237 of 412", "57%", "44s left", "packyard-agent-2025.4.1-1.el9.x86_64.rpm", "packyard-agent-39")
 	d.to("build")
-	d.sees("packages: 412", "snapshot: "+snapNew, "done in 2m11s")
+	d.sees("packages  412", "snapshot  "+snapNew, "done in 2m11s")
 	d.to("announce")
 	d.sees("opens", "in 26h00m")
 }
@@ -347,7 +347,7 @@ func TestNothingToWalk(t *testing.T) {
 	rel := f.view.Checklist.Release
 	f.view.Checklist, f.view.Open = checklist.View{}, nil
 	d := drive(t, f, 80, 24, Options{})
-	d.sees("gantry open KIND VERSION")
+	d.sees("o begins one")
 	d.press("enter", " ", "w", "p")
 	if len(f.asked) > 0 {
 		t.Errorf("asked %q", f.asked)

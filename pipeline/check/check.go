@@ -5,6 +5,9 @@ package check
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -22,7 +25,7 @@ func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	case "check.space":
 		return newSpace(cfg, item)
 	case "check.secrets":
-		return observation{run: secrets(cfg)}, nil
+		return observation{run: secrets(cfg)}, knows(item)
 	case "check.http":
 		return newProbe(cfg, item)
 	}
@@ -69,4 +72,19 @@ func targets(cfg *config.Release, item checklist.Item) ([]*config.Target, error)
 		all = append(all, &cfg.Targets[i])
 	}
 	return all, nil
+}
+
+// knows refuses options that a check does not have: a mistyped one would change
+// what is checked.
+func knows(item checklist.Item, options ...string) error {
+	for _, name := range slices.Sorted(maps.Keys(item.With)) {
+		if !slices.Contains(options, name) {
+			hint := "it has none: leave with out"
+			if len(options) > 0 {
+				hint = "its options are " + strings.Join(options, ", ")
+			}
+			return config.Hint(fmt.Errorf("item %s: %s has no option %q", item.ID, item.Uses, config.Inert(name)), hint)
+		}
+	}
+	return nil
 }

@@ -3,12 +3,18 @@ package check_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,11 +32,14 @@ type bench struct {
 	dir string
 	url string
 	now time.Time
+
+	timeout string // of the probe
+	more    string // lines of release.yaml
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), url: "http://127.0.0.1:1/", now: time.Now()}
+	b := &bench{t: t, dir: t.TempDir(), url: "http://127.0.0.1:1/", now: time.Now(), timeout: "5s"}
 	private, public, err := sign.Generate("Test", "test@example.org", 2048, 0, b.now.Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +76,8 @@ func (b *bench) run(uses string, with map[string]string) (pipeline.Evidence, err
 	b.write("release.yaml", fmt.Sprintf(`product: p
 keys: [{name: k, private: "file:k.key", public: k.asc}]
 targets: [{name: a, format: rpm, component: core, series: "1", os: el9-x86_64, key: k}]
-probes: [{name: web, url: %q, contains: hello, username: u, password: "file:password", timeout: 5s}]
-`, b.url))
+probes: [{name: web, url: %q, contains: hello, username: u, password: "file:password", timeout: %s}]
+`, b.url, b.timeout)+b.more)
 	cfg, err := config.Load(filepath.Join(b.dir, "release.yaml"))
 	if err != nil {
 		b.t.Fatal(err)
@@ -185,11 +194,55 @@ func TestStaged(t *testing.T) {
 func TestSpace(t *testing.T) {
 	b := newBench(t)
 	_, err := b.run("check.space", nil)
+	wants(t, err, "nothing is staged")
+	_, err = b.run("check.space", map[string]string{"bytes": "0"})
+	wants(t, err, "not a number")
+	_, err = b.run("check.space", map[string]string{"byte": "1"})
+	wants(t, err, `no option "byte"`)
+
+	b.stage("a.rpm", strings.Repeat("a", 100<<10))
+	ev, err := b.run("check.space", nil) // all in one temporary directory
 	wants(t, err, "")
+	if need := fmt.Sprint(64<<20 + (100<<10)*6/5); ev["served and state needs"] != need || len(ev) != 2 {
+		t.Errorf("evidence %v, want a need of %s", ev, need)
+	}
+	sparse := filepath.Join(b.dir, "staging/core/1/rpm/el9-x86_64/b.rpm") // claims more than there is
+	if err := os.WriteFile(sparse, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(sparse, 1<<42); err != nil {
+		t.Logf("no sparse files here: %v", err)
+	} else {
+		_, err = b.run("check.space", nil)
+		wants(t, err, "MiB are needed")
+	}
+	if err := os.Remove(sparse); err != nil {
+		t.Fatal(err)
+	}
 	_, err = b.run("check.space", map[string]string{"bytes": "9000000000000000000"})
 	wants(t, err, "free")
 	_, err = b.run("check.space", map[string]string{"bytes": "many"})
 	wants(t, err, "not a number")
+}
+
+func TestSpaceOnTwoFileSystems(t *testing.T) {
+	state, err := os.MkdirTemp("/dev/shm", "gantry")
+	if err != nil {
+		t.Skip("no second file system here")
+	}
+	defer os.RemoveAll(state)
+	b := newBench(t)
+	b.more = "state: " + state + "\n"
+	ev, err := b.run("check.space", map[string]string{"bytes": "1000"})
+	wants(t, err, "")
+	if _, one := ev["served and state needs"]; one {
+		t.Skip("the temporary directory is in memory too")
+	}
+	if ev["served needs"] != "1000" || ev["state needs"] != fmt.Sprint(64<<20) || ev["served has free"] == ev["state has free"] {
+		t.Errorf("evidence %v", ev)
+	}
+	_, err = b.run("check.space", map[string]string{"bytes": "9000000000000000000"})
+	wants(t, err, "served ("+b.dir)
 }
 
 func TestSecrets(t *testing.T) {
@@ -203,7 +256,7 @@ func TestSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = b.run("check.secrets", nil)
-	wants(t, err, "1 secrets are not set: file:password")
+	wants(t, err, "1 of 2 secrets cannot be read: file:password")
 }
 
 func TestHTTP(t *testing.T) {
@@ -240,6 +293,8 @@ func TestHTTP(t *testing.T) {
 		{"/", map[string]string{"anonymous": "true"}, "401"},
 		{"/", map[string]string{"expect": "404"}, "wanted is 404"},
 		{"/", map[string]string{"expect": "soon"}, "no HTTP status"},
+		{"/", map[string]string{"expct": "401"}, `no option "expct"`},
+		{"/", map[string]string{"anonymous": "yes"}, "neither true nor false"},
 		{"/empty", nil, "do not hold"},
 		{"/around", nil, "redirected too often"},
 		{"/away", nil, ""},
@@ -249,13 +304,133 @@ func TestHTTP(t *testing.T) {
 		_, err := b.run("check.http", tc.with)
 		t.Run(tc.path, func(t *testing.T) { wants(t, err, tc.words) })
 	}
+	elsewhere = other.URL // the same host, another port
+	b.url = server.URL + "/away"
+	_, err := b.run("check.http", withProbe(nil))
+	wants(t, err, "")
 	if leaked {
-		t.Error("credentials went to another host")
+		t.Error("credentials went elsewhere")
 	}
 	server.Close()
 	b.url = server.URL
-	_, err := b.run("check.http", withProbe(nil))
+	_, err = b.run("check.http", withProbe(nil))
 	wants(t, err, "refused")
+}
+
+// A server may answer slowly, never, without end, or with what is not for the
+// journal.
+func TestHTTPBadServers(t *testing.T) {
+	done := make(chan struct{})
+	mux := http.NewServeMux()
+	mux.HandleFunc("/never", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-done:
+		case <-r.Context().Done():
+		}
+	})
+	mux.HandleFunc("/slowly", func(w http.ResponseWriter, r *http.Request) {
+		for tick := time.Tick(time.Millisecond); ; {
+			select {
+			case <-done:
+				return
+			case <-r.Context().Done():
+				return
+			case <-tick:
+				fmt.Fprint(w, "x")
+				w.(http.Flusher).Flush()
+			}
+		}
+	})
+	var sent atomic.Int64
+	mux.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(2<<30))
+		for block := make([]byte, 1<<16); ; {
+			n, err := w.Write(block)
+			sent.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+	})
+	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery == "" {
+			http.Redirect(w, r, "/token?signature=hunter2", http.StatusFound)
+		}
+	})
+	mux.HandleFunc("/broken", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "http://u:hunter2@h:port/")
+		w.WriteHeader(http.StatusFound)
+	})
+	mux.HandleFunc("/lost", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "http://u:hunter2@127.0.0.1:1/?signature=hunter2")
+		w.WriteHeader(http.StatusFound)
+	})
+	mux.HandleFunc("/headers", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X", strings.Repeat("x", 1<<20))
+	})
+	mux.HandleFunc("/reason", func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		fmt.Fprint(conn, "HTTP/1.1 200 \x1b[31m"+strings.Repeat("hunter2", 1000)+"\r\nConnection: close\r\n\r\nno")
+		conn.Close()
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	defer close(done)
+	for path, words := range map[string]string{
+		"/never":   "no whole answer within 200ms",
+		"/slowly":  "read the answer of " + server.URL + "/slowly: no whole answer within 200ms",
+		"/endless": "the first 1048576 bytes",
+		"/token":   "/token do not hold",
+		"/broken":  "redirected to what is no URL",
+		"/lost":    "connection refused",
+		"/headers": "headers exceeded",
+		"/reason":  "the first 2 bytes",
+	} {
+		b := newBench(t)
+		b.url, b.timeout = server.URL+path, "200ms"
+		if path != "/never" && path != "/slowly" {
+			b.timeout = "1m"
+		}
+		ev, err := b.run("check.http", withProbe(nil))
+		wants(t, err, words)
+		if all := fmt.Sprint(ev, err); strings.Contains(all, "hunter2") || strings.Contains(all, "\x1b") || len(all) > 2000 {
+			t.Errorf("%s: %.300q", path, all)
+		}
+	}
+	if n := sent.Load(); n > 64<<20 {
+		t.Errorf("%d bytes of an endless body were taken", n)
+	}
+}
+
+// The roots of the system are read once in a process, so that this is the only
+// test that meets TLS.
+func TestTLS(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it is told of the connection that is refused
+	server.StartTLS()
+	defer server.Close()
+	b := newBench(t)
+	cert := server.Certificate()
+	b.write("roots.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})))
+	t.Setenv("SSL_CERT_FILE", filepath.Join(b.dir, "roots.pem"))
+	t.Setenv("SSL_CERT_DIR", b.dir)
+
+	b.url = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+	_, err := b.run("check.http", withProbe(nil))
+	wants(t, err, "certificate")
+
+	if runtime.GOOS != "linux" {
+		t.Skip("the roots of this system cannot be replaced for one process")
+	}
+	b.url = server.URL
+	b.now = cert.NotAfter.Add(-50 * time.Hour)
+	if ev, err := b.run("check.http", withProbe(nil)); err != nil || ev["tls days left"] != "2" {
+		t.Errorf("evidence %v, %v", ev, err)
+	}
 }
 
 func withProbe(with map[string]string) map[string]string {

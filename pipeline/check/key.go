@@ -20,6 +20,9 @@ const margin = 30
 // given is a real key and no placeholder, it is the private key's, the private
 // key can be unlocked, and neither expires within 30 days (With days).
 func newKey(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	if err := knows(item, "key", "days"); err != nil {
+		return nil, err
+	}
 	keys := cfg.Keys
 	if name := item.With["key"]; name != "" {
 		k, ok := cfg.Key(name)
@@ -31,8 +34,8 @@ func newKey(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	days := margin
 	if text := item.With["days"]; text != "" {
 		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			return nil, fmt.Errorf("item %s: days is %q, not a number of days", item.ID, config.Inert(text))
+		if err != nil || n < 0 || n > 36500 {
+			return nil, fmt.Errorf("item %s: days is %q, not a number of days up to 36500", item.ID, config.Inert(text))
 		}
 		days = n
 	}
@@ -79,15 +82,18 @@ func key(cfg *config.Release, k config.Key, now time.Time, days int, ev pipeline
 			"export the public half of the signing key to "+k.Public)
 	}
 	expires := "never"
+	var first time.Time // of the two halves, whose expiry may differ
 	for _, until := range []func() (time.Time, bool){signer.Expires, public.Expires} {
-		at, ends := until()
-		if !ends {
-			continue
+		if at, ends := until(); ends && (first.IsZero() || at.Before(first)) {
+			first, expires = at, at.UTC().Format(time.DateOnly)
 		}
-		expires = at.UTC().Format(time.DateOnly)
-		if at.Before(now.AddDate(0, 0, days)) {
-			return config.Hint(fmt.Errorf("it expires on %s, within %d days", expires, days), "extend it (gpg --quick-set-expire) and give clients the new public key first")
+	}
+	if !first.IsZero() && first.Before(now.AddDate(0, 0, days)) {
+		what := fmt.Errorf("it expires on %s, within %d days", expires, days)
+		if !first.After(now) {
+			what = fmt.Errorf("it expired on %s", expires)
 		}
+		return config.Hint(what, "extend it (gpg --quick-set-expire) and give clients the new public key first")
 	}
 	ev[string(k.Name)+" fingerprint"] = public.Fingerprint()
 	ev[string(k.Name)+" expires"] = expires

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,8 +27,8 @@ func secrets(cfg *config.Release) func(context.Context, *pipeline.Env, *pipeline
 			}
 		}
 		for _, c := range cfg.Commands {
-			for _, s := range c.Secrets {
-				all = append(all, s)
+			for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+				all = append(all, c.Secrets[name])
 			}
 		}
 		for _, probe := range cfg.Probes {
@@ -47,7 +49,7 @@ func secrets(cfg *config.Release) func(context.Context, *pipeline.Env, *pipeline
 			set++
 		}
 		if len(missing) > 0 {
-			return nil, config.Hint(fmt.Errorf("%d secrets are not set: %s", len(missing), strings.Join(missing, ", ")), "set them where gantry runs; the run's log says what is wrong with each")
+			return nil, config.Hint(fmt.Errorf("%d of %d secrets cannot be read: %s", len(missing), set+len(missing), strings.Join(missing, ", ")), "set them where gantry runs; the run's log says what is wrong with each")
 		}
 		if set == 0 {
 			return nil, errors.New("the configuration names no secret at all")

@@ -2,7 +2,9 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -12,53 +14,102 @@ import (
 	"gantry/pipeline"
 )
 
-// newSpace checks that the file systems of served and state have room for what
-// is staged and a fifth more, or for With bytes; and that inodes are left.
+const (
+	stateNeeds = 64 << 20 // bytes: journal, plans and logs
+	spareFiles = 1000     // for metadata, directories, the journal
+)
+
+// newSpace checks that there is room on the file system of served for what is
+// staged and a fifth more, or for With bytes; on that of state for 64 MiB; and
+// that inodes are left on both. Where they are one, it must have room for both.
 func newSpace(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	if err := knows(item, "bytes"); err != nil {
+		return nil, err
+	}
 	about, err := targets(cfg, item)
 	if err != nil {
 		return nil, err
 	}
-	var want int64
+	var given int64
 	if text := item.With["bytes"]; text != "" {
-		if want, err = strconv.ParseInt(text, 10, 64); err != nil || want < 0 {
+		if given, err = strconv.ParseInt(text, 10, 64); err != nil || given < 1 {
 			return nil, fmt.Errorf("item %s: bytes is %q, not a number of bytes", item.ID, config.Inert(text))
 		}
 	}
 	return observation{func(ctx context.Context, env *pipeline.Env, _ *pipeline.Progress) (pipeline.Evidence, error) {
-		need, files := want, int64(0)
 		all, err := list(ctx, env, about)
 		if err != nil {
 			return nil, err
 		}
-		if want == 0 {
+		need := given
+		if need == 0 {
+			if len(all) == 0 {
+				return nil, config.Hint(errors.New("nothing is staged, so it cannot be told how much room is needed"), "stage the packages first: gantry stage TARGET FILE...")
+			}
 			for _, a := range all {
-				need += a.Size
+				need = plus(need, a.Size)
 			}
-			need += need / 5
+			need = plus(need, need/5)
 		}
-		files = int64(len(all)) + 1000 // metadata, directories, journal
-		ev := pipeline.Evidence{"needed": strconv.FormatInt(need, 10)}
-		for name, dir := range map[string]string{"served": cfg.Path(cfg.Served), "state": cfg.Path(cfg.State)} {
-			free, inodes, err := room(dir)
-			if err != nil {
-				return nil, fmt.Errorf("look at the file system of %s: %w", dir, err)
-			}
-			if name == "state" {
-				free += need - 64<<20 // state keeps no packages: 64 MiB are plenty
-			}
-			if free < need {
-				return nil, config.Hint(fmt.Errorf("%s (%s) has %d MiB free, %d MiB are needed", name, dir, free>>20, need>>20), "free some: gantry prune TARGET")
-			}
-			if inodes >= 0 && inodes < files {
-				return nil, config.Hint(fmt.Errorf("%s (%s) has %d inodes free, %d are needed", name, dir, inodes, files), "remove small files there, or prune snapshots")
-			}
-			if name == "served" {
-				ev["free"] = strconv.FormatInt(free, 10)
+		served := volume{name: "served", dir: cfg.Path(cfg.Served), need: need, files: int64(len(all)) + spareFiles}
+		state := volume{name: "state", dir: cfg.Path(cfg.State), need: stateNeeds, files: spareFiles}
+		volumes := []volume{served, state}
+		if one, err := sameDevice(served.dir, state.dir); err != nil {
+			return nil, err
+		} else if one {
+			served.name, served.need, served.files = "served and state", plus(served.need, state.need), served.files+state.files
+			volumes = []volume{served}
+		}
+		ev := pipeline.Evidence{}
+		for _, v := range volumes {
+			if err := v.check(ev); err != nil {
+				return nil, err
 			}
 		}
 		return ev, nil
 	}}, nil
+}
+
+// volume is a file system and what is needed on it.
+type volume struct {
+	name, dir   string
+	need, files int64
+}
+
+func (v volume) check(ev pipeline.Evidence) error {
+	free, inodes, err := room(v.dir)
+	if err != nil {
+		return fmt.Errorf("look at the file system of %s: %w", v.dir, err)
+	}
+	if free < v.need {
+		return config.Hint(fmt.Errorf("%s (%s): %d MiB are free, %d MiB are needed", v.name, v.dir, free>>20, ceilMiB(v.need)), "free some: gantry prune TARGET")
+	}
+	if inodes >= 0 && inodes < v.files {
+		return config.Hint(fmt.Errorf("%s (%s): %d inodes are free, %d are needed", v.name, v.dir, inodes, v.files), "remove small files there, or prune snapshots")
+	}
+	ev[v.name+" needs"] = strconv.FormatInt(v.need, 10)
+	ev[v.name+" has free"] = strconv.FormatInt(free, 10)
+	return nil
+}
+
+// plus adds sizes; sparse files can claim more than there are numbers for.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+func ceilMiB(n int64) int64 { return (n-1)>>20 + 1 }
+
+func sameDevice(a, b string) (bool, error) {
+	var at [2]unix.Stat_t
+	for i, dir := range []string{a, b} {
+		if err := unix.Stat(dir, &at[i]); err != nil {
+			return false, fmt.Errorf("look at %s: %w", dir, err)
+		}
+	}
+	return at[0].Dev == at[1].Dev, nil
 }
 
 // room is what an unprivileged writer may still use of a file system, in bytes

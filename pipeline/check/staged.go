@@ -17,6 +17,9 @@ import (
 // target, and that they are intact: every package has a sidecar, every sidecar a
 // package, and the digests are equal.
 func newStaged(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	if err := knows(item); err != nil {
+		return nil, err
+	}
 	about, err := targets(cfg, item)
 	if err != nil {
 		return nil, err
@@ -49,25 +52,23 @@ func list(ctx context.Context, env *pipeline.Env, about []*config.Target) ([]sto
 }
 
 func staged(ctx context.Context, env *pipeline.Env, about []*config.Target, p *pipeline.Progress) (pipeline.Evidence, error) {
+	var all []storage.Artifact
 	for _, t := range about {
 		as, err := list(ctx, env, []*config.Target{t})
 		if err != nil {
 			return nil, err
 		}
+		all = append(all, as...)
 		if len(as) == 0 {
 			return nil, config.Hint(fmt.Errorf("nothing is staged for %s", t.Name), "stage its packages: gantry stage "+string(t.Name)+" FILE...")
 		}
-	}
-	all, err := list(ctx, env, about)
-	if err != nil {
-		return nil, err
 	}
 	var size int64
 	for _, a := range all {
 		size += a.Size
 	}
 	p.Phase("verify what is staged", pipeline.Bytes, size)
-	all, err = env.Staging.VerifyAll(ctx, all, p.Add, p.File)
+	all, err := env.Staging.VerifyAll(ctx, all, p.Add, p.File)
 	if err != nil {
 		return nil, err
 	}

@@ -3,9 +3,12 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +54,9 @@ func (s *step) Plan(context.Context, *pipeline.Env) (pipeline.Plan, error) {
 	for name := range s.cmd.Env {
 		names = append(names, name)
 	}
+	for _, name := range s.cmd.Inherit {
+		names = append(names, name+" (inherited)")
+	}
 	for name := range s.cmd.Secrets {
 		names = append(names, name+" (secret)")
 	}
@@ -72,11 +78,15 @@ func (s *step) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p *p
 	timeout, stop := context.WithTimeoutCause(ctx, time.Duration(s.cmd.Timeout),
 		fmt.Errorf("it took longer than %s", time.Duration(s.cmd.Timeout)))
 	defer stop()
-	vars, secrets, err := s.environment(env)
+	vars, secrets, err := s.environment(env, p)
 	if err != nil {
 		return nil, err
 	}
-	out := &output{log: p.Logf, secrets: secrets}
+	before, err := s.created()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	out := &output{log: p.Logf, mask: newMask(secrets)}
 	cmd := exec.CommandContext(timeout, s.cmd.Argv[0], s.cmd.Argv[1:]...)
 	cmd.Dir = s.cfg.Path(s.cmd.Dir)
 	cmd.Env = vars
@@ -90,7 +100,7 @@ func (s *step) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p *p
 		// call fails, which is the good case.
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
-	out.flush()
+	out.end()
 	ev := pipeline.Evidence{}
 	if cmd.ProcessState != nil {
 		ev["exit"] = cmd.ProcessState.String()
@@ -106,29 +116,61 @@ func (s *step) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p *p
 		return ev, config.Hint(fmt.Errorf("%s failed: %w; it last said: %s", s.cmd.Name, err, out.tail()), "its whole output is in the run's log")
 	}
 	if s.creates != "" {
-		if _, err := os.Stat(s.cfg.Path(s.creates)); err != nil {
+		after, err := s.created()
+		if err != nil {
 			return ev, fmt.Errorf("%s succeeded, but did not leave %s behind: %w", s.cmd.Name, s.creates, err)
 		}
 		ev["created"] = s.creates
+		ev["created at"] = after.ModTime().UTC().Format(time.RFC3339)
+		if before != nil && os.SameFile(before, after) && before.ModTime().Equal(after.ModTime()) && before.Size() == after.Size() {
+			ev["created at"] += ", before this run, which left it as it was"
+		}
 	}
 	return ev, nil
 }
 
+// created looks at what the program must leave behind; nil where that is nothing.
+func (s *step) created() (fs.FileInfo, error) {
+	if s.creates == "" {
+		return nil, nil
+	}
+	root, err := os.OpenRoot(s.cfg.Dir())
+	if err != nil {
+		return nil, fmt.Errorf("open the directory of the configuration: %w", err)
+	}
+	defer root.Close()
+	return root.Stat(s.creates)
+}
+
 // environment is all that the program sees, and the secrets in it.
-func (s *step) environment(env *pipeline.Env) (vars []string, secrets []string, err error) {
-	for _, name := range []string{"PATH", "HOME", "LANG", "LC_ALL", "SSH_AUTH_SOCK", "TMPDIR"} {
+func (s *step) environment(env *pipeline.Env, p *pipeline.Progress) (vars []string, secrets []string, err error) {
+	for _, name := range []string{"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"} {
 		if v, ok := os.LookupEnv(name); ok {
 			vars = append(vars, name+"="+v)
 		}
 	}
 	vars = append(vars, "TERM=dumb", "GANTRY_RELEASE="+env.Release, "GANTRY_VERSION="+env.Version, "GANTRY_TARGET="+s.target)
+	for _, name := range s.cmd.Inherit {
+		v, ok := os.LookupEnv(name)
+		if !ok {
+			return nil, nil, config.Hint(fmt.Errorf("%s inherits %s, which the environment does not have", s.cmd.Name, name),
+				"export it before starting gantry, or leave it out of inherit in release.yaml")
+		}
+		vars = append(vars, name+"="+v)
+	}
 	for name, v := range s.cmd.Env {
 		vars = append(vars, name+"="+v)
 	}
-	for name, ref := range s.cmd.Secrets {
-		v, err := ref.Reveal(s.cfg.Dir())
+	for _, name := range slices.Sorted(maps.Keys(s.cmd.Secrets)) {
+		v, err := s.cmd.Secrets[name].Reveal(s.cfg.Dir())
 		if err != nil {
 			return nil, nil, fmt.Errorf("environment of %s: %w", s.cmd.Name, err)
+		}
+		if bytes.IndexByte(v, 0) >= 0 {
+			return nil, nil, fmt.Errorf("environment of %s: secret %s holds a NUL byte, which no program can be given", s.cmd.Name, s.cmd.Secrets[name].Reference())
+		}
+		if len(bytes.TrimSpace(v)) < shortest {
+			p.Logf("secret %s has fewer than %d characters: it is not masked here", name, shortest)
 		}
 		vars = append(vars, name+"="+string(v))
 		secrets = append(secrets, string(v))

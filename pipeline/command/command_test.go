@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,23 +99,118 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-func TestCancelEndsTheWholeGroup(t *testing.T) {
-	dir := t.TempDir()
-	mark := filepath.Join(dir, "child")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	stopped := errors.New("stopped by neil")
+// untilThere cancels as soon as a file is there.
+func untilThere(t *testing.T, file string, cancel context.CancelCauseFunc, why error) {
+	t.Helper()
 	go func() {
-		for { // until the grandchild runs
-			if _, err := os.Stat(mark); err == nil {
-				cancel(stopped)
+		for t.Context().Err() == nil {
+			if _, err := os.Stat(file); err == nil {
+				cancel(why)
 				return
 			}
 			time.Sleep(time.Millisecond)
 		}
 	}()
-	_, _, err := run(t, ctx, "    argv: [sh, -c, '(echo $$ > "+mark+".new; mv "+mark+".new "+mark+"; exec sleep 600) & wait']\n", nil)
-	if !errors.Is(err, stopped) {
+}
+
+// dies fails unless the process whose id a file holds ends. It was sent a
+// signal, which takes a moment; one that nobody waits for is a zombie, and dead.
+func dies(t *testing.T, file string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid < 2 {
+		t.Fatalf("process %q: %v", b, err)
+	}
+	var state string
+	for range 1000 {
+		out, _ := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output() // fails when there is none
+		if state = strings.TrimSpace(string(out)); state == "" || strings.HasPrefix(state, "Z") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	t.Errorf("process %d lives on, in state %s", pid, state)
+}
+
+var errStopped = errors.New("stopped by neil")
+
+func TestCancelEndsTheWholeGroup(t *testing.T) {
+	for name, script := range map[string]string{
+		"child":              "sh -c 'echo $$ >MARK.new; mv MARK.new MARK; exec sleep 600' & wait",
+		"ignores SIGTERM":    "trap '' TERM; echo $$ >MARK.new; mv MARK.new MARK; while :; do sleep 1; done",
+		"child ignores it":   "sh -c 'trap \"\" TERM; echo $$ >MARK.new; mv MARK.new MARK; while :; do sleep 1; done' & wait",
+		"child without pipe": "sh -c 'trap \"\" TERM; echo $$ >MARK.new; mv MARK.new MARK; while :; do sleep 1; done' >/dev/null 2>&1 & wait",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mark := filepath.Join(t.TempDir(), "child")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			untilThere(t, mark, cancel, errStopped)
+			script = strings.ReplaceAll(strings.ReplaceAll(script, "MARK", mark), "'", "''")
+			_, _, err := run(t, ctx, "    argv: [sh, -c, '"+script+"']\n", nil)
+			if !errors.Is(err, errStopped) {
+				t.Errorf("got %v", err)
+			}
+			dies(t, mark)
+		})
+	}
+}
+
+// A program that ended while something it started holds its output: the run
+// waits for a moment, says so, and leaves nothing behind.
+func TestHeldOutputEnds(t *testing.T) {
+	t.Parallel()
+	mark := filepath.Join(t.TempDir(), "child")
+	_, log, err := run(t, t.Context(), "    argv: [sh, -c, 'echo said; (exec sleep 600) & echo $! >"+mark+"']\n", nil)
+	if err == nil || !strings.Contains(err.Error(), "kept its output open") || !strings.Contains(log, "said") {
+		t.Errorf("got %v, log %s", err, log)
+	}
+	dies(t, mark)
+}
+
+func TestInherit(t *testing.T) {
+	t.Setenv("SSH_AUTH_SOCK", "/agent")
+	t.Setenv("OTHER", "other")
+	const show = "    argv: [sh, -c, 'echo \"<$SSH_AUTH_SOCK> <$OTHER>\"']\n"
+	for inherit, want := range map[string]string{
+		"": "<> <>", "    inherit: [SSH_AUTH_SOCK]\n": "</agent> <>", "    inherit: [SSH_AUTH_SOCK, OTHER]\n": "</agent> <other>",
+	} {
+		if _, log, err := run(t, t.Context(), show+inherit, nil); err != nil || !strings.Contains(log, want) {
+			t.Errorf("%s: %v, log %s", inherit, err, log)
+		}
+	}
+	os.Unsetenv("OTHER")
+	if _, _, err := run(t, t.Context(), show+"    inherit: [OTHER]\n", nil); err == nil || !strings.Contains(err.Error(), "inherits OTHER") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestCreates(t *testing.T) {
+	ev, _, err := run(t, t.Context(), "    argv: [\"true\"]\n", map[string]string{"creates": "secret"})
+	if err != nil || !strings.HasSuffix(ev["created at"], "left it as it was") {
+		t.Errorf("what was there before: %v, %v", ev, err)
+	}
+	ev, _, err = run(t, t.Context(), "    argv: [sh, -c, 'echo more >>secret']\n", map[string]string{"creates": "secret"})
+	if err != nil || strings.HasSuffix(ev["created at"], "left it as it was") {
+		t.Errorf("what was changed: %v, %v", ev, err)
+	}
+	if _, _, err = run(t, t.Context(), "    argv: [ln, -s, /etc, out]\n", map[string]string{"creates": "out/passwd"}); err == nil {
+		t.Error("a link out of the directory was followed")
+	}
+}
+
+func TestOutputIsBounded(t *testing.T) {
+	_, log, err := run(t, t.Context(), "    argv: [sh, -c, 'head -c 10000000 /dev/zero | tr \"\\0\" x; echo; echo end; exit 1']\n", nil)
+	if err == nil || !strings.HasSuffix(err.Error(), "| end") {
+		t.Errorf("got %.2000v", err)
+	}
+	if len(log) > 9<<20 || !strings.Contains(log, "from here on is not kept") {
+		t.Errorf("%d bytes of log", len(log))
 	}
 }
 

@@ -180,12 +180,12 @@ func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error)
 		if err := c.document(ctx, d, use); err != nil {
 			return nil, err
 		}
-	}
-	for path := range missing {
-		return nil, fmt.Errorf("its metadata does not name %s: %s of the snapshot", path, count(len(missing), "package is missing", "packages are missing"))
-	}
-	if len(packages) == 0 {
-		return nil, errors.New("its metadata names no package")
+		for path := range missing {
+			return nil, fmt.Errorf("%s does not name %s: %s of the snapshot", d.Href, path, count(len(missing), "package is missing", "packages are missing"))
+		}
+		if len(packages) == 0 {
+			return nil, errors.New("its metadata names no package")
+		}
 	}
 	return packages, nil
 }

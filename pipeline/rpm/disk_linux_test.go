@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/rpmpack"
 	"golang.org/x/sys/unix"
@@ -47,6 +48,11 @@ func TestServedTreeThatTakesNothing(t *testing.T) {
 			s.stage("agent-1.0.x86_64")
 			s.release()
 			before := s.at("production")
+			_, waits, err := s.plan("refresh")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.clock = s.clock.Add(25 * time.Hour) // too long for it
 
 			noise := make([]byte, 1<<20)
 			rand.Read(noise)
@@ -54,13 +60,33 @@ func TestServedTreeThatTakesNothing(t *testing.T) {
 			if err := mount(unix.MS_REMOUNT, c.spoil); err != nil {
 				t.Fatal(err)
 			}
-			_, _, err := s.try("build")
+			_, _, err = s.try("build")
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(config.HintOf(err), c.hint) {
 				t.Errorf("it says %v (%s)", err, config.HintOf(err))
+			}
+			// A twin takes room as well; to remove what waited too long takes none.
+			filler := filepath.Join(at, "filler")
+			if name == "full" {
+				if err := os.WriteFile(filler, noise, 0o644); err == nil {
+					t.Error("there is room left")
+				}
+			}
+			_, _, err = s.try("refresh")
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(config.HintOf(err), c.hint) {
+				t.Errorf("refresh says %v (%s)", err, config.HintOf(err))
+			}
+			plan, _, err := s.try("prune")
+			if name == "full" {
+				if err != nil || len(plan.Removed) != 1 || plan.Removed[0].Name != waits.Move.To {
+					t.Errorf("prune: %+v, %v", plan.Removed, err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("prune says %v", err)
 			}
 			if s.at("production") != before {
 				t.Error("production moved")
 			}
+			os.Remove(filler)
 			if err := mount(unix.MS_REMOUNT, c.mend); err != nil {
 				t.Fatal(err)
 			}

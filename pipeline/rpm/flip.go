@@ -9,6 +9,7 @@ import (
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/sign"
 	"gantry/storage"
 )
 
@@ -185,16 +186,21 @@ func (f *flip) check(ctx context.Context, w *world, to *snapshot, p *pipeline.Pr
 	if err != nil {
 		return err
 	}
-	repomd, err := w.small(to.ID, repomdPath)
+	return w.signedBy(public, to.ID)
+}
+
+// signedBy verifies the signature of a snapshot's repomd.xml.
+func (w *world) signedBy(public *sign.Public, id string) error {
+	repomd, err := w.small(id, repomdPath)
 	if err != nil {
 		return err
 	}
-	signature, err := w.small(to.ID, signaturePath)
+	signature, err := w.small(id, signaturePath)
 	if err != nil {
 		return err
 	}
 	if err := public.VerifyDetached(repomd, signature, w.env.Now()); err != nil {
-		return fmt.Errorf("repomd.xml of snapshot %s: %w", to.ID, err)
+		return fmt.Errorf("repomd.xml of snapshot %s: %w", id, err)
 	}
 	return nil
 }

@@ -25,6 +25,11 @@ type trade struct {
 // Make makes the step of an item on an RPM target, by the verb that it uses:
 // build, stage, promote, rollback, refresh, verify or prune.
 //
+// A target serves packages of its own architecture and noarch ones. Those of an
+// architecture that it could run besides, such as i686 on x86_64, are refused:
+// nothing says that a release is meant to be multilib, and a package that went
+// astray is the likelier reason.
+//
 // Options of items: "to" of rollback is the snapshot to go back to, empty for
 // the one served before; "pointer" of verify is staging or production (the
 // default), "via" is http or files (by default http where the target has such a

@@ -94,15 +94,20 @@ type web struct {
 	http           *http.Client
 }
 
+// silence is how long a server may send nothing.
+var silence = 30 * time.Second
+
 // transport gives up on a server that does not answer, not on one that is slow.
 func transport() *http.Transport {
-	const answer = 30 * time.Second
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: answer}).DialContext
-	t.ResponseHeaderTimeout = answer
+	t.DialContext = (&net.Dialer{Timeout: silence}).DialContext
+	t.ResponseHeaderTimeout = silence
 	t.DisableCompression = true // bytes are compared as they are
 	return t
 }
+
+// waysToServe is what to look at where a server does not give what is there.
+const waysToServe = "look into the log of the web server: it has to serve the target's directory under its url, and to follow the symbolic links in it"
 
 // errUnreachable says that there was nobody to ask.
 var errUnreachable = errors.New("cannot be reached")
@@ -124,7 +129,7 @@ func redirect(req *http.Request, via []*http.Request) error {
 	}
 	const most = 5
 	if len(via) > most {
-		return fmt.Errorf("it sends on more than %d times", most)
+		return config.Hint(fmt.Errorf("it sends on more than %d times", most), waysToServe)
 	}
 	return nil
 }
@@ -132,8 +137,10 @@ func redirect(req *http.Request, via []*http.Request) error {
 // get asks for a file; for a fresh one past every cache, as dnf does for what
 // keeps its name.
 func (w *web) get(ctx context.Context, address string, fresh bool) (io.ReadCloser, int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
+		cancel(nil)
 		return nil, 0, fmt.Errorf("ask for %s: %w", config.Inert(clip(address)), err)
 	}
 	if fresh {
@@ -144,6 +151,7 @@ func (w *web) get(ctx context.Context, address string, fresh bool) (io.ReadClose
 	}
 	resp, err := w.http.Do(req)
 	if err != nil {
+		defer cancel(nil)
 		var op *net.OpError
 		if errors.As(err, &op) && op.Op == "dial" {
 			err = fmt.Errorf("%w: %w", errUnreachable, op)
@@ -151,18 +159,51 @@ func (w *web) get(ctx context.Context, address string, fresh bool) (io.ReadClose
 		var outer *url.Error
 		if errors.As(err, &outer) { // it repeats the address
 			err = outer.Err
+			if outer.Timeout() && ctx.Err() == nil {
+				err = errSilent
+			}
 		}
 		return nil, 0, fmt.Errorf("%s: %w", address, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		resp.Body.Close()
+		cancel(nil)
 		err := fmt.Errorf("%s: the server says %s", address, config.Inert(resp.Status))
+		hint := waysToServe
 		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-			err = config.Hint(err, "give the target credentials of a subscriber in release.yaml: subscriber, username and password")
+			hint = "give the target credentials of a subscriber in release.yaml: subscriber, username and password"
 		}
-		return nil, 0, err
+		return nil, 0, config.Hint(err, hint)
 	}
-	return resp.Body, resp.ContentLength, nil
+	b := &body{ReadCloser: resp.Body, ctx: ctx, cancel: cancel}
+	b.timer = time.AfterFunc(silence, func() { cancel(errSilent) })
+	return b, resp.ContentLength, nil
+}
+
+var errSilent = config.Hint(errors.New("the server sends nothing more"), "look whether the web server and what stands before it are well, then verify again")
+
+// body is what a server sends, given up where it falls silent.
+type body struct {
+	io.ReadCloser
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.timer.Reset(silence)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop() // what is done with it may take its time
+	if err != nil && context.Cause(b.ctx) == errSilent {
+		err = errSilent
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.timer.Stop()
+	b.cancel(nil)
+	return b.ReadCloser.Close()
 }
 
 func (w *web) workers() int { return 4 }

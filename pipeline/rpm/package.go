@@ -38,19 +38,8 @@ type Facts struct {
 func Check(r io.Reader, want *sign.Public, at time.Time) (*Facts, error) {
 	whole := sha256.New()
 	in := io.TeeReader(r, whole)
-	h, err := ReadHeader(in)
+	facts, c, err := begin(in, want, at)
 	if err != nil {
-		return nil, damaged(err)
-	}
-	facts, err := h.facts()
-	if err != nil {
-		return nil, err
-	}
-	c, err := h.check()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.signatures(want, at); err != nil {
 		return nil, err
 	}
 	if err := copyPayload(c, in); err != nil {
@@ -59,8 +48,25 @@ func Check(r io.Reader, want *sign.Public, at time.Time) (*Facts, error) {
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
-	facts.SHA256, facts.Size = hex.EncodeToString(whole.Sum(nil)), h.End+c.size
+	facts.SHA256, facts.Size = hex.EncodeToString(whole.Sum(nil)), facts.Header.End+c.size
 	return facts, nil
+}
+
+// begin reads the headers of a package and verifies all that needs no payload.
+func begin(r io.Reader, want *sign.Public, at time.Time) (*Facts, *checking, error) {
+	h, err := ReadHeader(r)
+	if err != nil {
+		return nil, nil, damaged(err)
+	}
+	facts, err := h.facts()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := h.check()
+	if err != nil {
+		return nil, nil, err
+	}
+	return facts, c, c.signatures(want, at)
 }
 
 func (h *Header) facts() (*Facts, error) {

@@ -36,8 +36,13 @@ type Signed struct {
 //
 // Signatures are OpenPGP v4 with SHA-256 in the tags that rpmsign writes: RSA
 // 268 and 1002, EdDSA 267 and 1005, of which rpm 4.14 (EL8) to 4.20 read the
-// former. The space that rpmbuild reserves in the signature header goes; rpm
-// adds it again where it needs it.
+// former. Against what rpmsign 4.18 writes, tag by tag: the same tags, types and
+// counts, but for the space that rpmbuild reserves in the signature header
+// (1008; 999 by rpm 6), which goes; rpmsign signs such a package again without
+// it. Within the signature, the packet's length has the new format where gpg
+// writes the old one, the key's id is hashed where gpg appends it unhashed, and
+// RSA goes with SHA-256 where gpg prefers SHA-512. rpm 4.18 takes them; those of
+// EL8 to EL10 read both forms by their sources, which is not tried here.
 func Resign(dst io.Writer, src io.Reader, key *sign.Key, mode config.Signatures, at time.Time) (*Signed, error) {
 	seeker, _ := src.(io.Seeker)
 	if mode == config.SignBoth && seeker == nil {
@@ -45,21 +50,11 @@ func Resign(dst io.Writer, src io.Reader, key *sign.Key, mode config.Signatures,
 	}
 	whole := sha256.New()
 	in := io.TeeReader(src, whole)
-	h, err := ReadHeader(in)
-	if err != nil {
-		return nil, damaged(err)
-	}
-	facts, err := h.facts()
+	facts, c, err := begin(in, nil, at)
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.check()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.signatures(nil, at); err != nil {
-		return nil, err
-	}
+	h := facts.Header
 	values, err := h.sign(c, key, mode, src, seeker, at)
 	if err != nil {
 		return nil, err

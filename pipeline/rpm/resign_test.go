@@ -3,6 +3,7 @@ package rpm_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/rpmpack"
 	"golang.org/x/sync/errgroup"
 
@@ -204,6 +206,49 @@ func resign(t *testing.T, source []byte, key *sign.Key, mode config.Signatures, 
 		}
 	}
 	return out.Bytes()
+}
+
+// What is signed has the tags that rpmsign writes, with their types and counts,
+// and no other, but for the space that is reserved in the signature header.
+func TestTagsAreThoseOfRPMSign(t *testing.T) {
+	client(t, "rpmsign")
+	name := filepath.Join(t.TempDir(), "package.rpm")
+	for _, algorithm := range []string{"rsa2048", "ed25519"} {
+		key, home := gpgKey(t, algorithm, "")
+		for mode, more := range map[config.Signatures][]string{config.SignHeader: nil, config.SignBoth: {"--rpmv3"}} {
+			for what, source := range packages(t) {
+				if err := os.WriteFile(name, source, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				run(t, "rpmsign", append(more, "--resign", "--define", "__gpg "+client(t, "gpg"), "--define", "_gpg_path "+home, "--define", "_gpg_name "+key.Fingerprint(), name)...)
+				theirs, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(signatureTags(theirs), signatureTags(resign(t, source, key, mode, nil))); diff != "" {
+					t.Errorf("%s %s %s (-rpmsign +ours):\n%s", algorithm, mode, what, diff)
+				}
+			}
+		}
+	}
+}
+
+// signatureTags are tags, types and counts of a package's signature header, in
+// its order, without the reserved space. Binary values have a length that may
+// differ by the leading zeros of a signature.
+func signatureTags(b []byte) (all [][3]uint32) {
+	const lead, binaryType, reserved, reservedLater = 96, 7, 1008, 999
+	for i := range binary.BigEndian.Uint32(b[lead+8:]) {
+		e := b[lead+16+16*i:]
+		if tag := binary.BigEndian.Uint32(e); tag != reserved && tag != reservedLater {
+			kind, n := binary.BigEndian.Uint32(e[4:]), binary.BigEndian.Uint32(e[12:])
+			if kind == binaryType {
+				n = 0
+			}
+			all = append(all, [3]uint32{tag, kind, n})
+		}
+	}
+	return all
 }
 
 // What rpm refuses we refuse, and both refuse any change behind the signature

@@ -56,6 +56,9 @@ func (w *world) unfit(s *snapshot, pointer string) (string, error) {
 	if s.lineage.Key != public.Fingerprint() {
 		return "clients were given another key since", nil
 	}
+	if err := w.signedBy(public, s.ID); err != nil {
+		return "clients would refuse its signature: " + err.Error(), nil
+	}
 	address, err := w.small(s.ID, mirrorlistPath)
 	if err != nil {
 		return "", err

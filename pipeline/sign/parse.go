@@ -2,8 +2,10 @@ package sign
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
@@ -78,6 +80,40 @@ func parse(sig []byte) (*packet.Signature, error) {
 		return nil, errors.New("the signature is not over binary data")
 	}
 	return s, nil
+}
+
+// exact refuses a signature of version 4 that parse took, whose numbers have not
+// the length in bits that they say (RFC 4880, 3.2): gpg refuses them, and else
+// two texts would be the same signature.
+func exact(sig []byte) error {
+	errLength := errors.New("the signature is damaged: a number of it has another length than it says")
+	op, err := packet.NewOpaqueReader(bytes.NewReader(sig)).Next()
+	if err != nil {
+		return err
+	}
+	const head, tag = 4, 2 // version, type and algorithms; the digest's first bytes
+	rest := op.Contents[head:]
+	for range 2 { // hashed and unhashed subpackets
+		if len(rest) < 2 || len(rest)-2 < int(binary.BigEndian.Uint16(rest)) {
+			return errLength
+		}
+		rest = rest[2+int(binary.BigEndian.Uint16(rest)):]
+	}
+	if len(rest) < tag {
+		return errLength
+	}
+	for rest = rest[tag:]; len(rest) > 0; {
+		if len(rest) < 2 {
+			return errLength
+		}
+		length := int(binary.BigEndian.Uint16(rest))
+		size := (length + 7) / 8
+		if rest = rest[2:]; size == 0 || len(rest) < size || bits.Len8(rest[0]) != length-8*(size-1) {
+			return errLength
+		}
+		rest = rest[size:]
+	}
+	return nil
 }
 
 // known refuses algorithms that are unknown or weak.

@@ -102,6 +102,9 @@ type Verification struct {
 // at that time, a signature from the future, none or several are errors.
 func (p *Public) Begin(sig []byte, at time.Time) (*Verification, error) {
 	s, err := parse(sig)
+	if err == nil {
+		err = exact(sig)
+	}
 	if err != nil {
 		return nil, err
 	}
