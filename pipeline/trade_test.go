@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -39,7 +40,7 @@ func (t *trade) served(env *pipeline.Env) (*storage.Served, error) {
 }
 
 func (t *trade) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, error) {
-	if t.item.Uses != "promote" {
+	if t.item.Uses != "promote" && t.item.Uses != "rollback" {
 		return pipeline.Plan{}, nil
 	}
 	s, err := t.served(env)
@@ -58,6 +59,9 @@ func (t *trade) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, err
 		return pipeline.Plan{}, err
 	}
 	to := ids[len(ids)-1]
+	if t.item.Uses == "rollback" {
+		to = ids[0]
+	}
 	m, digest, err := s.Manifest(to)
 	if err != nil {
 		return pipeline.Plan{}, err
@@ -72,7 +76,7 @@ func (t *trade) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, 
 	switch t.item.Uses {
 	case "build":
 		return t.build(ctx, env, p)
-	case "promote":
+	case "promote", "rollback":
 		s, err := t.served(env)
 		if err != nil {
 			return nil, err
@@ -233,4 +237,12 @@ func status(t testing.TB, e *pipeline.Engine, item string) checklist.ItemView {
 		t.Fatalf("no item %s", item)
 	}
 	return it
+}
+
+func decode[T any](t testing.TB, data []byte, into *T) *T {
+	t.Helper()
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatal(err)
+	}
+	return into
 }

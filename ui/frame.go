@@ -122,6 +122,9 @@ func (m *model) served(w int) line {
 	return say(func(id string) string { return short(orNone(id)) })
 }
 
+// troubleLines is how many lines of trouble stand above every view.
+const troubleLines = 2
+
 // banners are what nobody may overlook.
 func (m *model) banners() []line {
 	var ls []line
@@ -141,7 +144,14 @@ func (m *model) banners() []line {
 		}
 	}
 	if trouble != "" {
-		ls = append(ls, line{{" TROUBLE  ", bad}, {config.Inert(trouble), plain}})
+		label := span{" TROUBLE  ", bad}
+		for i, l := range wrapped(plain, trouble, m.w-len(label.text)-1) {
+			if i == troubleLines {
+				break // the journal's view has the rest
+			}
+			ls = append(ls, append(line{label}, l...))
+			label = span{"          ", plain}
+		}
 	}
 	return ls
 }

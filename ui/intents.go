@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -115,7 +116,8 @@ func (m *model) act(what string, do func(context.Context) error) tea.Cmd {
 func (m *model) done(msg doneMsg) tea.Cmd {
 	m.pending--
 	if msg.err != nil {
-		m.tell("Not "+msg.what, msg.err)
+		what, _, _ := strings.Cut(msg.what, ": ")
+		m.tell("Not "+what, msg.err)
 		return nil
 	}
 	m.flash = line{{m.theme.glyphs.status[checklist.StatusDone] + " ", ok}, {config.Inert(msg.what), plain}}

@@ -214,6 +214,7 @@ type lintJSON struct {
 	Targets  []string      `json:"targets" is:"its targets"`
 	Kinds    []string      `json:"kinds" is:"kinds of releases that can be opened"`
 	Findings []findingJSON `json:"findings" is:"what it names that is not there as it must be; empty is good"`
+	Advice   []findingJSON `json:"advice" is:"what would make it better though nothing is wrong with it"`
 }
 
 type findingJSON struct { // the fields of config.Finding

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,7 +64,7 @@ func (a *app) lintVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			j := lintJSON{File: a.config, Product: string(cfg.Product), Targets: []string{}, Kinds: []string{}, Findings: []findingJSON{}}
+			j := lintJSON{File: a.config, Product: string(cfg.Product), Targets: []string{}, Kinds: []string{}, Findings: []findingJSON{}, Advice: []findingJSON{}}
 			for _, t := range cfg.Targets {
 				j.Targets = append(j.Targets, string(t.Name))
 			}
@@ -72,6 +73,9 @@ func (a *app) lintVerb() *cobra.Command {
 			}
 			for _, f := range config.Lint(cfg) {
 				j.Findings = append(j.Findings, findingJSON(f))
+			}
+			for _, f := range config.Advice(cfg) {
+				j.Advice = append(j.Advice, findingJSON(f))
 			}
 			err = a.show(j, func() { a.printLint(j) })
 			if err == nil && len(j.Findings) > 0 {
@@ -85,7 +89,7 @@ func (a *app) lintVerb() *cobra.Command {
 func (a *app) printLint(j lintJSON) {
 	fmt.Fprintf(a.out, "%s is well written: product %s, targets %s, kinds %s\n",
 		config.Inert(j.File), j.Product, strings.Join(j.Targets, " "), strings.Join(j.Kinds, " "))
-	for _, f := range j.Findings {
+	for _, f := range slices.Concat(j.Findings, j.Advice) {
 		fmt.Fprintf(a.out, "%s: %s\n", f.Where, f.What)
 		if f.Hint != "" {
 			fmt.Fprintf(a.out, "    %s\n", f.Hint)
