@@ -51,6 +51,7 @@ type Engine struct {
 	active   map[string]*Active
 	draining bool
 
+	idle    bool           // no run was alive when the view was made; under painting
 	runs    sync.WaitGroup // from before the intent of a run of ours until it is over
 	view    atomic.Pointer[View]
 	changed chan struct{}

@@ -31,7 +31,19 @@ func (e *Engine) repaint() {
 	if release := e.chosen(state); release != nil {
 		v.Checklist = state.View(release.ID, checklist.Observed{Now: now, Live: live, Inputs: compared(seen.inputs, release)})
 	}
+	// The past stays as it is: an idle console copies none of it.
+	idle := len(own) == 0 && len(seen.live) == 0
+	was := e.view.Load()
+	past := was != nil && e.idle && idle && was.Head == v.Head
+	if e.idle = idle; past {
+		v.Runs = was.Runs
+	} else {
+		v.Runs = make([]RunView, 0, len(state.Runs))
+	}
 	for _, r := range slices.Backward(state.Runs) {
+		if past {
+			break
+		}
 		_, mine := own[r.Run]
 		v.Runs = append(v.Runs, RunView{Run: *r, Live: r.Ended == nil && live(r.Run), Own: mine, Status: seen.live[r.Run]})
 	}

@@ -88,12 +88,15 @@ var commands = []struct {
 	{"targets", "say what each target serves", false},
 	{"runs", "say the runs, live and past", false},
 	{"plan N", "say what item N would change", false},
-	{"run N", "plan item N and run it after a question", true},
+	{"run N", "plan item N and run it; a question comes first unless it is safe", true},
 	{"tick N", "record what was seen for manual item N", true},
 	{"waive N", "skip item N with a reason", true},
 	{"clear N", "take a tick or waiver of item N back", true},
 	{"promote TARGET", "put what is staged into production", true},
 	{"rollback TARGET", "put an earlier snapshot back into production", true},
+	{"verify TARGET", "check production as a client would", true},
+	{"refresh TARGET", "serve the same packages under new metadata", true},
+	{"prune TARGET", "remove snapshots that nobody needs any more", true},
 	{"cancel RUN", "ask a run to stop", true},
 	{"resolve RUN", "look how an unknown run ended", true},
 	{"hold", "stop the line at once", true},
@@ -144,8 +147,8 @@ func (t *talk) obey(word, rest string) error {
 			return err
 		}
 		return t.about(word, it)
-	case "promote":
-		return t.begin(pipeline.Job{Verb: "promote", Target: rest}, false)
+	case "promote", "verify", "refresh", "prune":
+		return t.begin(pipeline.Job{Verb: word, Target: rest}, false)
 	case "rollback":
 		return t.rollback(rest)
 	case "cancel":

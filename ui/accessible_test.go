@@ -46,6 +46,7 @@ func TestAccessible(t *testing.T) {
 		{"item", []string{"item 8"}, []string{"Promote core-el9: step, PRODUCTION, blocked", "Ask: release manager on duty"}, ""},
 		{"targets", []string{"targets"}, []string{"core-el9: staging " + snapNew + ", production " + snapNow + ", differs", "DRIFT"}, ""},
 		{"runs", []string{"runs"}, []string{"Promote core-el9, unknown, by anna"}, ""},
+		{"a safe item asks nothing", []string{"run 10"}, []string{"done: Mirrors have followed"}, `start Mirrors have followed ""`},
 		{"tick", []string{"tick 2", "https://git.example/mr/7"}, []string{"Link to the approved merge request", "recorded."}, "tick notes https://git.example/mr/7"},
 		{"tick nothing", []string{"tick 2", ""}, []string{"Nothing recorded."}, ""},
 		{"waive", []string{"waive notes", "none"}, nil, "waive notes none"},

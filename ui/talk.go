@@ -67,11 +67,14 @@ func (t *talk) begin(job pipeline.Job, look bool) error {
 		return nil
 	}
 	typed, ok := "", false
-	if p.Risk == checklist.Production {
+	switch p.Risk {
+	case checklist.Safe:
+		ok = true
+	case checklist.Production:
 		t.say("This changes PRODUCTION. To confirm, type: %s", config.Inert(p.Phrase()))
 		typed, ok = t.ask("phrase (empty leaves everything as it is): ")
 		ok = ok && typed == p.Phrase()
-	} else {
+	default:
 		word, _, _ := riskOf(p.Risk)
 		typed, ok = t.ask("Run this (" + word + ")? y/N: ")
 		ok = ok && (typed == "y" || typed == "yes")
