@@ -110,7 +110,7 @@ func (e *Engine) observe(ctx context.Context) observation {
 	}
 	for i := range e.o.Config.Targets {
 		t := &e.o.Config.Targets[i]
-		v := e.look(ctx, t, state.Targets[string(t.Name)], state.OpenRun(string(t.Name)))
+		v := e.look(ctx, t, state.Targets[string(t.Name)], state.OpenRun(string(t.Name)), before.targets[string(t.Name)])
 		seen.targets[v.Name] = v
 	}
 	for _, r := range state.Runs {
@@ -172,8 +172,8 @@ func (e *Engine) rest(ctx context.Context, release *checklist.ReleaseState, targ
 }
 
 // look reads what a target serves and compares it with the journal. What open is
-// about to say, the run that is at it, is no drift.
-func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointers, open *checklist.Run) TargetView {
+// about to say, the run that is at it, is no drift. before is what the look before this one found.
+func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointers, open *checklist.Run, before TargetView) TargetView {
 	v := TargetView{Name: string(t.Name), Format: string(t.Format), Path: t.Path, URL: t.URL, Place: place(t)}
 	if p != nil {
 		v.Journal = *p
@@ -201,6 +201,11 @@ func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointe
 			if pub.Snapshot == id {
 				sv.Published = pub.From
 			}
+		}
+		if was := slices.IndexFunc(before.Snapshots, func(b SnapshotView) bool { return b.ID == id }); was >= 0 {
+			sv.TwinOf = before.Snapshots[was].TwinOf // a snapshot never changes: its head is read once
+		} else if m, err := s.Head(id); err == nil {
+			sv.TwinOf = config.Inert(m.TwinOf)
 		}
 		v.Snapshots = append(v.Snapshots, sv)
 	}

@@ -189,23 +189,42 @@ func snapshotKey(id, path string) (string, error) {
 	return snapshotsDir + "/" + id + "/" + path, nil
 }
 
-// headed tells whether a snapshot is there and has a manifest of its id. It
-// reads the beginning of the manifest only, so it costs the same for any size.
+// headed refuses what is not a snapshot with a manifest of its own. It reads no
+// list of files, so it costs the same for every size.
 func (s *Served) headed(id string) error {
+	_, err := s.Head(id)
+	return err
+}
+
+// Head is the manifest of a snapshot without its files and extras. It costs the
+// same whatever the snapshot holds.
+func (s *Served) Head(id string) (*Manifest, error) {
 	f, err := s.Open(id, manifestName)
 	if err != nil {
-		return config.Hint(fmt.Errorf("snapshot %s: %w", config.Inert(id), err), "gantry snapshots shows what is there")
+		return nil, config.Hint(fmt.Errorf("snapshot %s: %w", config.Inert(id), err), "gantry snapshots shows what is there")
 	}
 	defer f.Close()
 	d := json.NewDecoder(bufio.NewReader(io.LimitReader(f, 4096)))
-	var head [3]json.Token
-	for i := range head {
-		if head[i], err = d.Token(); err != nil {
+	m := &Manifest{}
+	fields := map[string]any{
+		"id": &m.ID, "target": &m.Target, "created": &m.Created, "revision": &m.Revision,
+		"twin_of": &m.TwinOf, "base": &m.Base, "release": &m.Release,
+	}
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return nil, fmt.Errorf("snapshot %s has no manifest of its own", id)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
 			break
 		}
+		name, _ := key.(string)
+		if name == "files" || fields[name] == nil || d.Decode(fields[name]) != nil {
+			break // the head ends here
+		}
 	}
-	if err != nil || head != [3]json.Token{json.Delim('{'), "id", id} {
-		return fmt.Errorf("snapshot %s has no manifest of its own", id)
+	if m.ID != id {
+		return nil, fmt.Errorf("snapshot %s has no manifest of its own", id)
 	}
-	return nil
+	return m, nil
 }

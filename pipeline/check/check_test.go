@@ -135,7 +135,7 @@ func TestKey(t *testing.T) {
 			tc.change(b)
 			ev, err := b.run("check.key", nil)
 			wants(t, err, tc.words)
-			if err == nil && (len(ev["k fingerprint"]) != 40 || ev["k expires"] == "") {
+			if err == nil && (len(ev["fingerprint of key k"]) != 40 || ev["key k expires"] == "") {
 				t.Errorf("evidence %v", ev)
 			}
 		})

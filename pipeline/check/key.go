@@ -95,7 +95,7 @@ func key(cfg *config.Release, k config.Key, now time.Time, days int, ev pipeline
 		}
 		return config.Hint(what, "extend it (gpg --quick-set-expire) and give clients the new public key first")
 	}
-	ev[string(k.Name)+" fingerprint"] = public.Fingerprint()
-	ev[string(k.Name)+" expires"] = expires
+	ev["fingerprint of key "+string(k.Name)] = public.Fingerprint()
+	ev["key "+string(k.Name)+" expires"] = expires
 	return nil
 }

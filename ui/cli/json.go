@@ -270,7 +270,7 @@ func newRunJSON(r pipeline.RunView, log string) runJSON {
 
 func newArtifactJSON(target string, a storage.Artifact) artifactJSON {
 	return artifactJSON{
-		Target: target, File: a.File, Path: a.Place.Prefix() + "/" + a.File, Size: a.Size, Modified: a.Modified,
+		Target: target, File: a.File, Path: a.Place.Prefix() + a.File, Size: a.Size, Modified: a.Modified,
 		SHA256: a.Digest, Verdict: string(a.Verdict), Detail: a.Detail,
 	}
 }
