@@ -138,6 +138,14 @@ func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, e
 	if err != nil {
 		return nil, err
 	}
+	// A phrase is asked for only where it would help: the gates come first, and
+	// once more when the intent is written.
+	e.mu.Lock()
+	state := e.fold.Clone()
+	e.mu.Unlock()
+	if err := e.gate(state, plan, nil); err != nil {
+		return nil, err
+	}
 	if graver(plan.Risk, risk(item)) == checklist.Production {
 		if err := confirmed(plan, typed); err != nil {
 			e.refuse(ctx, plan, typed, err)

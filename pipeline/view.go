@@ -38,6 +38,22 @@ type TargetView struct {
 	Busy       string         // run that is at it
 }
 
+// InStep tells whether production serves the packages of staging: the same
+// snapshot, or a twin of it or of what it is a twin of.
+func (t TargetView) InStep() bool {
+	return t.origin(t.Staging) == t.origin(t.Production)
+}
+
+// origin is the snapshot whose packages another one publishes.
+func (t TargetView) origin(id string) string {
+	for _, s := range t.Snapshots {
+		if s.ID == id && s.TwinOf != "" {
+			return s.TwinOf
+		}
+	}
+	return id
+}
+
 // SnapshotView is one snapshot of a target.
 type SnapshotView struct {
 	ID        string

@@ -54,7 +54,7 @@ func (s *targetScreen) seek(text string) tea.Cmd {
 func (s *targetScreen) head() (title, remark line) {
 	ahead := 0
 	for _, t := range s.m.view.Targets {
-		if t.Staging != "" && t.Staging != t.Production {
+		if t.Staging != "" && !t.InStep() {
 			ahead++
 		}
 	}
@@ -70,7 +70,7 @@ func same(t *pipeline.TargetView) (string, role) {
 		return "busy", accent
 	case t.Staging == "":
 		return "nothing staged", dim
-	case t.Staging == t.Production:
+	case t.InStep():
 		return "same", ok
 	case t.Production == "":
 		return "first release", warn

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gantry/config"
+	"gantry/pipeline"
 	"gantry/storage"
 )
 
@@ -39,8 +40,9 @@ func promoteGoal(_ context.Context, w *world) (*snapshot, error) {
 		return nil, err
 	}
 	if before != nil && samePackages(before, s) {
-		return nil, config.Hint(fmt.Errorf("nothing to promote: production of %s serves the packages of staging already (snapshot %s)", w.target.Name, before.ID),
-			"stage another build first")
+		return nil, &pipeline.RefusedError{
+			Reason: fmt.Sprintf("nothing to promote: production of %s serves the packages of staging already (snapshot %s)", w.target.Name, before.ID),
+			Hint:   "stage another build first; to publish the same packages anew: gantry refresh " + string(w.target.Name)}
 	}
 	return s, nil
 }

@@ -27,6 +27,11 @@ func (s *prune) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, err
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
+	if len(doomed) == 0 {
+		return pipeline.Plan{}, &pipeline.RefusedError{
+			Reason: fmt.Sprintf("nothing to prune: every snapshot of %s is served, was served lately, or waits to be served", s.target.Name),
+			Hint:   "what interrupted builds left is removed by the next build"}
+	}
 	freed, err := w.freed(doomed)
 	if err != nil {
 		return pipeline.Plan{}, err
@@ -35,9 +40,6 @@ func (s *prune) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, err
 		Title:  fmt.Sprintf("Remove %s of %s for good; nobody can go back to them", count(len(doomed), "snapshot", "snapshots"), s.target.Name),
 		Facts:  map[string]string{"kept": strings.Join(w.others(doomed), " ")},
 		Inputs: digest([]byte(strings.Join(doomed, " "))),
-	}
-	if len(doomed) == 0 {
-		p.Title = fmt.Sprintf("Remove what interrupted builds of %s left; there is no snapshot to remove", s.target.Name)
 	}
 	for i, id := range doomed {
 		was := "never published"

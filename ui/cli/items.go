@@ -24,7 +24,7 @@ func job(e *pipeline.Engine, arg string) pipeline.Job {
 	}
 	verb, target, _ := strings.Cut(arg, ":")
 	switch verb {
-	case "build", "stage", "verify", "promote", "rollback", "prune":
+	case "build", "stage", "verify", "promote", "rollback", "refresh", "prune":
 		return pipeline.Job{Verb: verb, Target: target}
 	}
 	return pipeline.Job{Item: arg}

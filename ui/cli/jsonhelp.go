@@ -19,7 +19,7 @@ var shapes = []struct {
 }{
 	{"every verb that fails", failureJSON{}},
 	{"status", statusJSON{}},
-	{"run, promote, rollback, prune, verify, runs, resolve", runsJSON{}},
+	{"run, promote, rollback, refresh, prune, verify, runs, resolve", runsJSON{}},
 	{"plan", planJSON{}},
 	{"targets", targetsJSON{}},
 	{"snapshots", snapshotsJSON{}},

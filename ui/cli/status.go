@@ -111,7 +111,7 @@ func (a *app) printTargets(targets []pipeline.TargetView) {
 	a.table(rows)
 }
 
-const inStep = "in step" // staging and production name the same snapshot
+const inStep = "in step" // production serves the packages of staging
 
 func targetState(t pipeline.TargetView) string {
 	switch {
@@ -119,7 +119,7 @@ func targetState(t pipeline.TargetView) string {
 		return "drift"
 	case t.Busy != "":
 		return "busy with " + t.Busy
-	case t.Staging != t.Production:
+	case !t.InStep():
 		return "staging differs"
 	case t.Production == "":
 		return "empty"

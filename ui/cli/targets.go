@@ -12,7 +12,7 @@ import (
 func (a *app) targetVerbs() []*cobra.Command {
 	return []*cobra.Command{
 		a.targetsVerb(), a.snapshotsVerb(),
-		a.promoteVerb(), a.rollbackVerb(), a.pruneVerb(), a.verifyVerb(), a.adoptVerb(), a.clientsVerb(),
+		a.promoteVerb(), a.rollbackVerb(), a.refreshVerb(), a.pruneVerb(), a.verifyVerb(), a.adoptVerb(), a.clientsVerb(),
 	}
 }
 
@@ -132,6 +132,13 @@ func (a *app) rollbackVerb() *cobra.Command {
 	cmd.Flags().StringVar(&to, "to", "", "snapshot to go back to")
 	_ = cmd.RegisterFlagCompletionFunc("to", a.completeSnapshots) // the flag is there
 	return cmd
+}
+
+func (a *app) refreshVerb() *cobra.Command {
+	return a.flipping("refresh TARGET", "the same packages under newer metadata, with a confirmation",
+		"Production serves the same packages as a newer snapshot, signed anew: after a key was\nrenewed or changed, or where clients must see that the repository lives.\n"+confirming,
+		func(t string) pipeline.Job { return pipeline.Job{Verb: "refresh", Target: t} },
+		func(t string) string { return "refresh " + t })
 }
 
 func (a *app) pruneVerb() *cobra.Command {
