@@ -41,7 +41,7 @@ func newDesk(t *testing.T, w, h int) *desk {
 	}
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", d.socket, "kill-server").Run() })
 	d.tmux("-u", "-f", "/dev/null", "new-session", "-d", "-s", "desk", "-x", fmt.Sprint(w), "-y", fmt.Sprint(h),
-		"env LC_ALL=C.UTF-8 NO_COLOR= PS1='shell> ' sh")
+		"env -u CI LC_ALL=C.UTF-8 NO_COLOR= PS1='shell> ' sh")
 	d.sees("shell>")
 	d.keys("stty -g >" + short + "/before; " + d.gantry + " demo packyard --dir " + d.dir + "; stty -g >" + short + "/after; cat " + short + "/before " + short + "/after | uniq | wc -l")
 	d.press("Enter")
