@@ -20,6 +20,7 @@ type painter struct {
 	in      io.Reader
 	out     io.Writer
 	mouse   bool
+	tty     bool      // out is a terminal, or was
 	painted time.Time // when the last frame went out
 	busy    bool      // a frame is on its way: the terminal may be slow
 	dirty   bool      // something changed since
@@ -69,6 +70,10 @@ func (p *painter) handle(msg tea.Msg) tea.Cmd {
 			return p.want()
 		}
 		return nil
+	case tickMsg:
+		if p.orphaned() {
+			return tea.Quit
+		}
 	case tea.WindowSizeMsg:
 		p.mu.Lock()
 		p.lines = nil // the terminal moved them about
@@ -79,6 +84,13 @@ func (p *painter) handle(msg tea.Msg) tea.Cmd {
 		return cmd
 	}
 	return tea.Batch(cmd, p.want())
+}
+
+// orphaned tells whether the terminal that was there is gone. SIGHUP says so too,
+// but may be ignored, as nohup has it; and the end of the input ends no program.
+func (p *painter) orphaned() bool {
+	_, _, there := dimensions(p.out)
+	return p.tty && !there
 }
 
 // want asks for a frame, unless one is on its way; that one asks again.
@@ -132,7 +144,7 @@ func (p *painter) paint() tea.Cmd {
 		}
 		p.rung, p.lines = bells, lines
 		if b.Len() > 0 {
-			io.WriteString(p.out, b.String()) // a terminal that is gone ends the program by its input
+			io.WriteString(p.out, b.String()) // a terminal that is gone is noticed at the next tick
 		}
 		return paintedMsg{}
 	}

@@ -29,7 +29,7 @@ func Run(ctx context.Context, c Console, o Options) error {
 	m := newModel(within, c, o, termenv.NewOutput(o.Output).EnvColorProfile())
 	p := &painter{model: m, in: o.Input, out: o.Output, mouse: o.Mouse}
 	if w, h, ok := dimensions(o.Output); ok {
-		m.w, m.h = w, h
+		m.w, m.h, p.tty = w, h, true
 	}
 	if err := p.begin(); err != nil {
 		return err
@@ -50,11 +50,12 @@ func Run(ctx context.Context, c Console, o Options) error {
 	return nil
 }
 
-// raw takes a terminal's keys one by one, where in is one.
+// raw takes a terminal's keys one by one, where in is one; restore is nil where it
+// is none.
 func raw(in io.Reader) (restore func(), err error) {
 	f, ok := in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return func() {}, nil
+		return nil, nil
 	}
 	before, err := term.MakeRaw(int(f.Fd()))
 	if err != nil {

@@ -12,10 +12,16 @@ import (
 )
 
 // TestConsoleLosesItsTerminal starts a run in the console and takes the
-// terminal away: the run goes on to its end, then the program ends.
+// terminal away: the run goes on to its end, then the program ends; also where
+// SIGHUP is ignored, as nohup has it.
 func TestConsoleLosesItsTerminal(t *testing.T) {
+	t.Run("told by SIGHUP", func(t *testing.T) { losesItsTerminal(t, `exec gantry -C "$0"`) })
+	t.Run("SIGHUP ignored", func(t *testing.T) { losesItsTerminal(t, `trap "" HUP; exec gantry -C "$0"`) })
+}
+
+func losesItsTerminal(t *testing.T, script string) {
 	dir := slowDir(t, ":")
-	cmd := exec.Command("gantry", "-C", filepath.Join(dir, "release.yaml"))
+	cmd := exec.Command("sh", "-c", script, filepath.Join(dir, "release.yaml"))
 	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "LANG=C.UTF-8")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
