@@ -18,9 +18,10 @@ func (a *app) releaseVerbs() []*cobra.Command {
 
 func (a *app) openVerb() *cobra.Command {
 	var due string
+	var about []string
 	cmd := &cobra.Command{
 		Use: "open KIND VERSION", GroupID: groupRelease, Short: "begin a release with the checklist of its kind",
-		Example: "  gantry open promote 2025.1\n  gantry open final 9.7 --due 2026-11-24T14:00Z",
+		Example: "  gantry open promote 2025.1\n  gantry open final 9.7 --due 2026-11-24T14:00Z\n  gantry open patch 2025.1.1 --target core-el9",
 		Args:    takes(2, 2, "KIND VERSION"), ValidArgsFunction: a.completeKinds,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			at, err := dueTime(due)
@@ -28,7 +29,7 @@ func (a *app) openVerb() *cobra.Command {
 				return err
 			}
 			return a.with(cmd.Context(), func(e *pipeline.Engine, _ *config.Release) error {
-				id, err := e.OpenRelease(cmd.Context(), args[0], args[1], at)
+				id, err := e.OpenRelease(cmd.Context(), args[0], args[1], at, about...)
 				if err != nil {
 					return err
 				}
@@ -42,6 +43,8 @@ func (a *app) openVerb() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&due, "due", "", "when it is due, as 2006-01-02T15:04Z")
+	cmd.Flags().StringArrayVar(&about, "target", nil, "`TARGET` it is about, may be repeated; all without it")
+	_ = cmd.RegisterFlagCompletionFunc("target", a.completeTarget) // the flag is there
 	return cmd
 }
 
