@@ -161,6 +161,12 @@ func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, e
 			return err
 		}
 		now, err := e.plan(ctx, item, release, step)
+		if errors.As(err, new(*RefusedError)) || errors.Is(err, ErrUnprepared) {
+			// It could be planned before: somebody was faster, and this one lost.
+			return &ConflictError{
+				Reason: "the plan is void: " + err.Error(),
+				Hint:   "look at who moved what: gantry history"}
+		}
 		if err != nil {
 			return err
 		}

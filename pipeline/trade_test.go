@@ -22,6 +22,8 @@ type trade struct {
 	item  checklist.Item
 	cfg   *config.Release
 	block chan struct{} // build waits for it, where it is not nil
+
+	strict bool // refuses to promote what production serves already
 }
 
 func makers(block chan struct{}) pipeline.Makers {
@@ -29,6 +31,10 @@ func makers(block chan struct{}) pipeline.Makers {
 		return &trade{item: item, cfg: cfg, block: block}, nil
 	}
 	return pipeline.Makers{"rpm": m, "check": m}
+}
+
+func strictly(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	return &trade{item: item, cfg: cfg, strict: true}, nil
 }
 
 func (t *trade) served(env *pipeline.Env) (*storage.Served, error) {
@@ -59,6 +65,9 @@ func (t *trade) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, err
 		return pipeline.Plan{}, err
 	}
 	to := ids[len(ids)-1]
+	if t.strict && from == to {
+		return pipeline.Plan{}, &pipeline.RefusedError{Reason: "nothing to promote"}
+	}
 	if t.item.Uses == "rollback" {
 		to = ids[0]
 	}
