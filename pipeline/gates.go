@@ -113,6 +113,10 @@ func (e *Engine) drifted(state checklist.State, target string) error {
 
 var phraseForm = regexp.MustCompile(`^\S+ \+\d+( ~\d+)? -\d+ [0-9a-f]{6}$`)
 
+// IsPhrase tells whether what was typed has the form of a phrase, of whatever
+// plan: whoever typed it has seen one.
+func IsPhrase(typed string) bool { return phraseForm.MatchString(strings.TrimSpace(typed)) }
+
 // confirmed checks what was typed against the phrase of a plan.
 func confirmed(plan Plan, typed string) error {
 	typed = strings.TrimSpace(typed)
@@ -120,7 +124,7 @@ func confirmed(plan Plan, typed string) error {
 	switch {
 	case typed == phrase:
 		return nil
-	case phraseForm.MatchString(typed):
+	case IsPhrase(typed):
 		return &ConflictError{
 			Reason: fmt.Sprintf("%q confirms another plan; this one is %q", config.Inert(typed), phrase),
 			Hint:   "read this plan, then type its phrase"}

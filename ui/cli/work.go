@@ -17,6 +17,10 @@ import (
 // that asked for it, without the phrase.
 func (a *app) do(ctx context.Context, e *pipeline.Engine, j pipeline.Job, phrase, again string) error {
 	plan, err := a.plan(ctx, e, j)
+	if refused := (*pipeline.RefusedError)(nil); errors.As(err, &refused) && pipeline.IsPhrase(phrase) {
+		// The phrase was read off a plan, which cannot be made any more.
+		return &pipeline.ConflictError{Reason: "the plan of that phrase is void: " + refused.Reason, Hint: refused.Hint}
+	}
 	if err != nil {
 		return err
 	}
