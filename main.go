@@ -7,16 +7,27 @@ import (
 
 	"os"
 
+	"gantry/config"
 	"gantry/pipeline"
 	"gantry/pipeline/check"
 	"gantry/pipeline/command"
+	"gantry/pipeline/deb"
+	"gantry/pipeline/oci"
+	"gantry/pipeline/remote"
 	"gantry/pipeline/rpm"
 	"gantry/ui/cli"
 )
 
 func main() {
 	os.Exit(cli.Main(cli.Trades{
-		Makers:  pipeline.Makers{"rpm": rpm.Make, "check": check.Make, "command": command.Make},
-		Clients: map[string]pipeline.Clients{"rpm": rpm.Clients},
+		Makers: pipeline.Makers{
+			"rpm": rpm.Make, "deb": deb.Make, "oci": oci.Make,
+			"check": check.Make, "command": command.Make, "remote": remote.Make,
+		},
+		Formats: map[config.Format]pipeline.Trade{
+			config.FormatRPM: {Face: rpm.Face, Clients: rpm.Clients},
+			config.FormatDEB: {Tree: deb.Tree, Face: deb.Face, Clients: deb.Clients},
+			config.FormatOCI: {Open: oci.Open, Clients: oci.Clients},
+		},
 	}, os.Args[1:]))
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -15,80 +13,20 @@ func (c *checker) keys() {
 	for i, k := range c.r.Keys {
 		at := fmt.Sprintf("keys[%d]", i)
 		c.once(names, "key", string(k.Name), at)
-		if c.plain(at+".public", k.Public) && c.r.Path(k.Public) == k.Private.file(c.r.dir) {
-			c.fail(at+".public", "this is the file of the private key, and clients are given it", "export the public half: gpg --armor --export")
-		}
+		c.public(at, k.Public, k.Private, "gpg --armor --export")
+	}
+	names = map[string]string{}
+	for i, k := range c.r.CosignKeys {
+		at := fmt.Sprintf("cosign_keys[%d]", i)
+		c.once(names, "cosign key", string(k.Name), at)
+		c.public(at, k.Public, k.Private, "cosign public-key --key")
 	}
 }
 
-func (c *checker) targets() {
-	names, staged := map[string]string{}, map[string]string{}
-	for i, t := range c.r.Targets {
-		at := fmt.Sprintf("targets[%d]", i)
-		c.once(names, "target", string(t.Name), at)
-		c.reference(at+".key", t.Key)
-		if c.given(at+".path") && !c.sound(at+".path") || !c.given(at+".path") && t.Path == "" {
-			c.r.Targets[i].Path = "" // what is missing for it is reported already
-		} else {
-			c.path(i)
-		}
-		if t.Component != "" && t.Series != "" && t.Format != "" && t.OS != "" {
-			place := path.Join(string(t.Component), string(t.Series), string(t.Format), string(t.OS))
-			if first, twice := staged[place]; twice {
-				c.fail(at, fmt.Sprintf("%s is staged in the same place as on line %d: %s", t.Name, c.at[first].line, place), "let component, series or os differ")
-			} else {
-				staged[place] = at
-			}
-		}
-		if c.sound(at + ".url") {
-			c.url(at+".url", t.URL, "http", "https", "file")
-		}
-		if t.Keep < 1 && c.sound(at+".keep") {
-			c.fail(at+".keep", fmt.Sprintf("keep is %d", t.Keep), "write 1 or more")
-		}
-		if t.Snapshots < 2 && c.sound(at+".snapshots") {
-			c.fail(at+".snapshots", fmt.Sprintf("snapshots is %d", t.Snapshots), "write 2 or more, since a rollback needs the one before")
-		}
-		if t.Subscriber != nil {
-			c.username(at+".subscriber.username", t.Subscriber.Username)
-		}
-	}
-}
-
-// reference checks that a key of this name is there.
-func (c *checker) reference(at string, name Name) {
-	if _, ok := c.r.Key(string(name)); ok || name == "" || c.given("keys") && !c.sound("keys") {
-		return
-	}
-	var known []string
-	for _, k := range c.r.Keys {
-		if k.Name == "" {
-			return // it may be the one that could not be read
-		}
-		known = append(known, string(k.Name))
-	}
-	hint := "keys are " + strings.Join(known, ", ")
-	if len(known) == 0 {
-		hint = "there are no keys yet: write one under keys"
-	}
-	c.fail(at, fmt.Sprintf("no key %s", name), hint)
-}
-
-// path checks where a target is served: below the served directory, and not in
-// or around an earlier target.
-func (c *checker) path(i int) {
-	p, at := c.r.Targets[i].Path, fmt.Sprintf("targets[%d].path", i)
-	if !filepath.IsLocal(p) || p != path.Clean(p) || p == "." || strings.Contains(p, `\`) || Inert(p) != p {
-		c.fail(at, fmt.Sprintf("%s is not a plain path below served", quoted(p)), "write one such as rpm/core/2025/el9-x86_64, without .. and without / in front")
-		c.r.Targets[i].Path = ""
-		return
-	}
-	for n, other := range c.r.Targets[:i] {
-		if other.Path != "" && (p == other.Path || strings.HasPrefix(p, other.Path+"/") || strings.HasPrefix(other.Path, p+"/")) {
-			line := c.at[fmt.Sprintf("targets[%d]", n)].line
-			c.fail(at, fmt.Sprintf("%s overlaps the target on line %d, which is served at %s", p, line, other.Path), "give each target a directory of its own")
-			return
-		}
+// public checks that the file clients are given is not that of the private key.
+func (c *checker) public(at, public string, private Secret, export string) {
+	if c.plain(at+".public", public) && c.r.Path(public) == private.file(c.r.dir) {
+		c.fail(at+".public", "this is the file of the private key, and clients are given it", "export the public half: "+export)
 	}
 }
 
@@ -160,6 +98,9 @@ func (c *checker) probes() {
 		if c.given(at+".username") != c.given(at+".password") {
 			c.fail(at, "username and password go together", "write both or neither")
 		}
+		if c.given(at+".certificate") && strings.HasPrefix(p.URL, "http://") {
+			c.fail(at+".certificate", "a plain http server has no certificate", "write https:// in url, or leave the key out")
+		}
 	}
 }
 
@@ -182,7 +123,7 @@ func (c *checker) url(at, s string, schemes ...string) {
 	case err != nil || Inert(s) != s || strings.ContainsAny(s, " \n"):
 		c.fail(at, shown+" is not a URL", "write one such as https://pkg.example.org/rpm/core")
 	case u.User != nil:
-		c.fail(at, "a URL holds no credentials here", "write them as username and password, by reference")
+		c.fail(at, "a URL holds no credentials here", "write them apart, by reference")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		c.fail(at, "a URL here has no ? and no #", "leave them out")
 	default:

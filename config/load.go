@@ -2,10 +2,8 @@ package config
 
 import (
 	"fmt"
-	"path"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // Load reads and checks a release.yaml and fills in defaults. What is wrong with
@@ -16,13 +14,19 @@ func Load(file string) (*Release, error) {
 	if err != nil {
 		return nil, Hint(fmt.Errorf("read the configuration: %w", err), "name it with --config, or write one: gantry init NAME")
 	}
-	r := &Release{}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, fmt.Errorf("find the directory of %s: %w", file, err)
+	}
+	return read(file, data, dir)
+}
+
+// read is Load with the bytes and the directory of the file at hand.
+func read(file string, data []byte, dir string) (*Release, error) {
+	r := &Release{dir: dir}
 	at, err := decode(file, data, r)
 	errs, _ := err.(Errors) // decode returns no other kind
 	if at != nil {
-		if r.dir, err = filepath.Abs(filepath.Dir(file)); err != nil {
-			return nil, fmt.Errorf("find the directory of %s: %w", file, err)
-		}
 		c := &checker{r: r, at: at, file: file, errs: errs, bad: map[place]bool{}}
 		for _, e := range errs {
 			c.bad[place{e.Line, e.Col}] = true
@@ -36,40 +40,6 @@ func Load(file string) (*Release, error) {
 		return nil, d.sorted()
 	}
 	return r, nil
-}
-
-// defaults fills in what was not given. What was given stays, for check to judge.
-func (c *checker) defaults() {
-	r := c.r
-	or(c, "state", &r.State, "state")
-	or(c, "staging", &r.Staging, "staging")
-	or(c, "served", &r.Served, "served")
-	or(c, "console.theme", &r.Console.Theme, Dark)
-	for i := range r.Targets {
-		t, at := &r.Targets[i], fmt.Sprintf("targets[%d].", i)
-		or(c, at+"policy", &t.Policy, Accumulate)
-		or(c, at+"keep", &t.Keep, 3)
-		or(c, at+"snapshots", &t.Snapshots, 5)
-		or(c, at+"compress", &t.Compress, Gzip)
-		or(c, at+"signatures", &t.Signatures, SignHeader)
-		if t.Format != "" && t.Component != "" && t.Series != "" && t.OS != "" {
-			or(c, at+"path", &t.Path, path.Join(string(t.Format), string(t.Component), string(t.Series), string(t.OS)))
-		}
-		t.URL = strings.TrimSuffix(t.URL, "/")
-	}
-	for i := range r.Commands {
-		or(c, fmt.Sprintf("commands[%d].timeout", i), &r.Commands[i].Timeout, Duration(time.Hour))
-	}
-	for i := range r.Probes {
-		or(c, fmt.Sprintf("probes[%d].status", i), &r.Probes[i].Status, 200)
-		or(c, fmt.Sprintf("probes[%d].timeout", i), &r.Probes[i].Timeout, Duration(10*time.Second))
-	}
-}
-
-func or[T any](c *checker, at string, into *T, value T) {
-	if !c.given(at) {
-		*into = value
-	}
 }
 
 // checker finds what no single value shows: references, duplicates, overlaps.
@@ -104,6 +74,11 @@ func (c *checker) check() {
 	c.targets()
 	c.commands()
 	c.probes()
+	c.stores()
+	c.registries()
+	c.tunnels()
+	c.forges()
+	c.workflows()
 }
 
 // once reports a name that came before.

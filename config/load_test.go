@@ -75,7 +75,7 @@ func TestExampleLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Product != "packyard" || len(r.Targets) < 2 || len(config.Lint(r)) == 0 {
+	if r.Product != "packyard" || len(r.Targets) != 3 || len(config.Lint(r)) == 0 {
 		t.Errorf("%+v, found %v", r, config.Lint(r))
 	}
 }
@@ -150,7 +150,7 @@ func TestErrors(t *testing.T) {
 			`release.yaml:1:10: "" is not a name, use letters, digits, - and _, at most 63, starting with a letter or digit`,
 		}},
 		"bad format": {"format: rpm", "format: rpn", []string{
-			`release.yaml:8:13: "rpn" is none of the choices, write rpm`,
+			`release.yaml:8:13: "rpn" is none of the choices, write rpm or deb or oci`,
 		}},
 		"bad os": {"targets:\n", "targets:\n" + strings.Replace(second, "el8-x86_64", "el8", 1), []string{
 			`release.yaml:11:9: "el8" is not an operating system with an architecture, write one such as el9-x86_64`,
@@ -180,7 +180,7 @@ func TestErrors(t *testing.T) {
 			`release.yaml:13:10: "" does not begin with http:// or https:// or file://, write the whole URL`,
 		}},
 		"url credentials": {"    key: lts", "    key: lts\n    url: https://u:hunter2@x/y", []string{
-			`release.yaml:13:10: a URL holds no credentials here, write them as username and password, by reference`,
+			`release.yaml:13:10: a URL holds no credentials here, write them apart, by reference`,
 		}},
 		"url broken": {"    key: lts", "    key: lts\n    url: \"https://u:hunter2 x@h/y\"", []string{
 			`release.yaml:13:10: this is not a URL, write one such as https://pkg.example.org/rpm/core`,
@@ -218,6 +218,10 @@ func TestErrors(t *testing.T) {
 		}},
 		"secret in served": {"file:keys/lts.key", "file:served/../served/lts.key", []string{
 			`release.yaml:4:14: this secret lies within served (served), where every client can read it, move it out, and take it for known to others if it was served`,
+		}},
+		"secrets of servers in served": {"targets:\n", "stores: [{name: s, bucket: abc, access_key: \"file:served/a\", secret_key: \"file:b\"}]\ntunnels: [{name: t, host: h, user: u, key: \"file:./served/k\"}]\ntargets:\n", []string{
+			`release.yaml:6:45: this secret lies within served (served), where every client can read it, move it out, and take it for known to others if it was served`,
+			`release.yaml:7:44: this secret lies within served (served), where every client can read it, move it out, and take it for known to others if it was served`,
 		}},
 		"private as public": {"public: keys/lts.asc", "public: keys/../keys/lts.key", []string{
 			`release.yaml:5:13: this is the file of the private key, and clients are given it, export the public half: gpg --armor --export`,
@@ -411,19 +415,20 @@ func TestSchemaAndExampleKnowEveryKey(t *testing.T) {
 			t.Errorf("the example has no %s of %s", key, of.Name())
 		}
 	})
-	if seen < 40 || !slices.Contains(schema.Defs["Target"].Required, "os") {
+	if seen < 100 || !slices.Contains(schema.Defs["Target"].Required, "component") {
 		t.Errorf("%d keys, required %v", seen, schema.Defs["Target"].Required)
 	}
 }
 
 // What the example shows in comments can be written as it stands.
 func TestExampleLoadsUncommented(t *testing.T) {
-	text := regexp.MustCompile(`(?m)^( +)# ( *(- )?[a-z_]+:( .*)?)$`).ReplaceAllString(string(config.Example("x")), "$1$2")
+	text := regexp.MustCompile(`(?m)^( *)# ( *(- )?[a-z_]+:( .*)?)$`).ReplaceAllString(string(config.Example("x")), "$1$2")
 	r, err := load(t, text)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if r.Targets[0].Subscriber == nil || r.Keys[0].Passphrase.IsZero() || r.Probes[0].Contains == "" || len(r.Probes) != 2 || !r.Console.ReadOnly {
+	if r.Targets[0].Subscriber == nil || r.Keys[0].Passphrase.IsZero() || r.Probes[0].Contains == "" || len(r.Probes) != 2 || !r.Console.ReadOnly ||
+		len(r.Stores) != 1 || len(r.Tunnels) != 2 || len(r.Forges) != 1 || len(r.Forges[0].Secrets) != 10 || len(r.Workflows) != 3 || r.Registries[0].Tunnel != "vm" {
 		t.Errorf("not all was read: %+v", r)
 	}
 }

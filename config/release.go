@@ -8,14 +8,21 @@ import "path/filepath"
 // targets. It holds no version; a release is opened with one.
 type Release struct {
 	Product  Name      `yaml:"product" jsonschema:"required" jsonschema_description:"name of the product, shown in the header"`
-	State    string    `yaml:"state" jsonschema_description:"directory of the journal, runs, plans and logs (default state)"`
-	Staging  string    `yaml:"staging" jsonschema_description:"directory of staged artifacts (default staging)"`
-	Served   string    `yaml:"served" jsonschema_description:"directory that clients read (default served)"`
-	Keys     []Key     `yaml:"keys" jsonschema_description:"signing keys, secrets by reference"`
+	State    string    `yaml:"state" jsonschema_description:"the journal, runs, plans and logs: a directory, or store:NAME/PREFIX (default state)"`
+	Staging  string    `yaml:"staging" jsonschema_description:"staged artifacts: a directory, or store:NAME/PREFIX (default staging)"`
+	Served   string    `yaml:"served" jsonschema_description:"what clients read: a directory, or store:NAME/PREFIX (default served)"`
+	Keys     []Key     `yaml:"keys" jsonschema_description:"OpenPGP signing keys, secrets by reference"`
 	Targets  []Target  `yaml:"targets" jsonschema:"required" jsonschema_description:"what production serves"`
 	Commands []Command `yaml:"commands" jsonschema_description:"programs that checklist items may run"`
 	Probes   []Probe   `yaml:"probes" jsonschema_description:"HTTP checks that checklist items may make"`
 	Console  Console   `yaml:"console" jsonschema_description:"how the console looks and behaves"`
+
+	CosignKeys []CosignKey `yaml:"cosign_keys" jsonschema_description:"keys that sign images"`
+	Stores     []Store     `yaml:"stores" jsonschema_description:"S3-compatible servers"`
+	Registries []Registry  `yaml:"registries" jsonschema_description:"registries of OCI images"`
+	Tunnels    []Tunnel    `yaml:"tunnels" jsonschema_description:"SSH forwards that stores and registries are reached through"`
+	Forges     []Forge     `yaml:"forges" jsonschema_description:"GitHub, Gitea and Forgejo repositories whose Actions run workflows"`
+	Workflows  []Workflow  `yaml:"workflows" jsonschema_description:"workflows that checklist items may dispatch"`
 
 	dir string
 }
@@ -31,46 +38,6 @@ func (r *Release) Path(p string) string {
 	return filepath.Join(r.dir, p)
 }
 
-// Target finds a target by name.
-func (r *Release) Target(name string) (*Target, bool) {
-	for i := range r.Targets {
-		if string(r.Targets[i].Name) == name {
-			return &r.Targets[i], true
-		}
-	}
-	return nil, false
-}
-
-// Key finds a signing key by name.
-func (r *Release) Key(name string) (*Key, bool) {
-	for i := range r.Keys {
-		if string(r.Keys[i].Name) == name {
-			return &r.Keys[i], true
-		}
-	}
-	return nil, false
-}
-
-// Command finds a program by name.
-func (r *Release) Command(name string) (*Command, bool) {
-	for i := range r.Commands {
-		if string(r.Commands[i].Name) == name {
-			return &r.Commands[i], true
-		}
-	}
-	return nil, false
-}
-
-// Probe finds an HTTP check by name.
-func (r *Release) Probe(name string) (*Probe, bool) {
-	for i := range r.Probes {
-		if string(r.Probes[i].Name) == name {
-			return &r.Probes[i], true
-		}
-	}
-	return nil, false
-}
-
 // Key is an OpenPGP key pair: the private half by reference, the public half as
 // the armored file that clients are given.
 type Key struct {
@@ -82,14 +49,23 @@ type Key struct {
 
 // Target is one thing that production serves.
 type Target struct {
-	Name      Name   `yaml:"name" jsonschema:"required" jsonschema_description:"what operators type, such as core-el9"`
-	Format    Format `yaml:"format" jsonschema:"required"`
-	Component Name   `yaml:"component" jsonschema:"required" jsonschema_description:"first directory of the staging area"`
-	Series    Series `yaml:"series" jsonschema:"required" jsonschema_description:"second directory of the staging area, such as 2025"`
-	OS        OS     `yaml:"os" jsonschema:"required" jsonschema_description:"operating system and architecture, such as el9-x86_64"`
-	Key       Name   `yaml:"key" jsonschema:"required" jsonschema_description:"name of the signing key"`
-	Path      string `yaml:"path" jsonschema_description:"directory below served (default {format}/{component}/{series}/{os})"`
-	URL       string `yaml:"url" jsonschema_description:"where clients reach the target's directory"`
+	Name          Name   `yaml:"name" jsonschema:"required" jsonschema_description:"what operators type, such as core-el9"`
+	Format        Format `yaml:"format" jsonschema:"required"`
+	Component     Name   `yaml:"component" jsonschema:"required" jsonschema_description:"first directory of the staging area; of deb also the component of the suite"`
+	Series        Series `yaml:"series" jsonschema:"required" jsonschema_description:"second directory of the staging area, such as 2025; of oci also the tag"`
+	OS            OS     `yaml:"os" jsonschema_description:"of rpm: operating system and architecture, such as el9-x86_64"`
+	Suite         Name   `yaml:"suite" jsonschema_description:"of deb: the suite, such as noble"`
+	Architectures []Arch `yaml:"architectures" jsonschema_description:"of deb and oci: as in the staging area, such as amd64 (deb) or x86_64 (oci)"`
+	Key           Name   `yaml:"key" jsonschema:"required" jsonschema_description:"name of the signing key; of oci that of a cosign key"`
+	Path          string `yaml:"path" jsonschema_description:"directory below served (default of rpm rpm/{component}/{series}/{os}; of deb deb/{component}/{series}, which its suites share)"`
+	URL           string `yaml:"url" jsonschema_description:"where clients reach the target's directory"`
+	Registry      Name   `yaml:"registry" jsonschema_description:"of oci: name of the registry"`
+	Repository    string `yaml:"repository" jsonschema_description:"of oci: name of the image in the registry (default {component})"`
+
+	Origin   string   `yaml:"origin" jsonschema_description:"of deb: Origin in Release (default the product)"`
+	Label    string   `yaml:"label" jsonschema_description:"of deb: Label in Release (default the product)"`
+	ValidFor Duration `yaml:"valid_for" jsonschema_description:"of deb: how long clients accept a Release (Valid-Until); without it, for ever"`
+	Expect   []string `yaml:"expect" jsonschema_description:"of rpm and deb: names of packages that must be staged for a release; of oci it is one archive for each architecture"`
 
 	Policy    Policy `yaml:"policy" jsonschema_description:"which packages a new snapshot keeps of the one in production"`
 	Keep      int    `yaml:"keep" jsonschema_description:"versions of a package that accumulate keeps (default 3)"`
@@ -99,6 +75,27 @@ type Target struct {
 	Signatures Signatures  `yaml:"signatures" jsonschema_description:"header: the header alone, which names the payload's digest; both: also header and payload together, for old rpm"`
 
 	Subscriber *Subscriber `yaml:"subscriber" jsonschema_description:"credentials that clients of this target use"`
+}
+
+// Places are the last directories of the staging area that hold the target's
+// artifacts: el9-x86_64 of rpm; noble-amd64, noble-arm64 of deb; x86_64, arm64
+// of oci.
+func (t *Target) Places() []string {
+	switch t.Format {
+	case FormatRPM:
+		return []string{string(t.OS)}
+	case FormatDEB:
+		var all []string
+		for _, arch := range t.Architectures {
+			all = append(all, string(t.Suite)+"-"+string(arch))
+		}
+		return all
+	}
+	var all []string
+	for _, arch := range t.Architectures {
+		all = append(all, string(arch))
+	}
+	return all
 }
 
 // Subscriber is what a client sends by HTTP basic authentication.
@@ -129,6 +126,9 @@ type Probe struct {
 	Username string   `yaml:"username"`
 	Password Secret   `yaml:"password"`
 	Timeout  Duration `yaml:"timeout" jsonschema_description:"default 10s"`
+
+	Certificate Duration `yaml:"certificate" jsonschema_description:"how long the TLS certificate must still be valid, such as 14d"`
+	Skew        Duration `yaml:"skew" jsonschema_description:"how far the server's clock, by its Date, may be off, such as 1m"`
 }
 
 // Console is how the screen looks and behaves.

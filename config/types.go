@@ -31,8 +31,33 @@ type Version string
 // Format is the kind of a target.
 type Format string
 
-// FormatRPM is an RPM repository.
-const FormatRPM Format = "rpm"
+// Formats of targets.
+const (
+	FormatRPM Format = "rpm" // an RPM repository
+	FormatDEB Format = "deb" // a suite of an APT repository
+	FormatOCI Format = "oci" // a multi-architecture image in a registry
+)
+
+// Arch is an architecture as the staging area names it: amd64, x86_64, arm64.
+type Arch string
+
+// Checksums says which checksums an S3 server is sent.
+type Checksums string
+
+// Checksums of S3 servers.
+const (
+	ChecksumsAlways   Checksums = "always"   // SHA-256 in the headers of every upload, which the server checks
+	ChecksumsRequired Checksums = "required" // only where the protocol demands one: for servers that refuse or mishandle the headers; gantry then reads back what it wrote
+)
+
+// ForgeKind is what software a forge runs.
+type ForgeKind string
+
+// Kinds of forges.
+const (
+	GitHub  ForgeKind = "github"  // github.com and GitHub Enterprise
+	Forgejo ForgeKind = "forgejo" // Forgejo and Gitea
+)
 
 // Policy says which packages a new snapshot takes over from production.
 type Policy string
@@ -78,6 +103,7 @@ var (
 	nameForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
 	seriesForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	osForm      = regexp.MustCompile(`^[a-z][a-z0-9.]{0,30}-[a-z0-9_]{1,30}$`)
+	archForm    = regexp.MustCompile(`^[a-z0-9_]{1,30}$`)
 	versionForm = regexp.MustCompile(`^[0-9][A-Za-z0-9.+~_-]{0,62}$`)
 )
 
@@ -136,7 +162,26 @@ func (o *OS) UnmarshalText(b []byte) error {
 }
 
 // UnmarshalText reads a format.
-func (f *Format) UnmarshalText(b []byte) error { return choose(f, b, FormatRPM) }
+func (f *Format) UnmarshalText(b []byte) error {
+	return choose(f, b, FormatRPM, FormatDEB, FormatOCI)
+}
+
+// UnmarshalText reads an architecture.
+func (a *Arch) UnmarshalText(b []byte) error {
+	if !archForm.Match(b) {
+		return Hint(fmt.Errorf("%s is not an architecture", quoted(string(b))), "write one such as amd64 or x86_64")
+	}
+	*a = Arch(b)
+	return nil
+}
+
+// UnmarshalText reads which checksums a server is sent.
+func (c *Checksums) UnmarshalText(b []byte) error {
+	return choose(c, b, ChecksumsAlways, ChecksumsRequired)
+}
+
+// UnmarshalText reads the kind of a forge.
+func (k *ForgeKind) UnmarshalText(b []byte) error { return choose(k, b, GitHub, Forgejo) }
 
 // UnmarshalText reads a policy.
 func (p *Policy) UnmarshalText(b []byte) error { return choose(p, b, Replace, Accumulate) }

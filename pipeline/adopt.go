@@ -21,7 +21,7 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 	if !ok {
 		return &RefusedError{Reason: fmt.Sprintf("no target %q", config.Inert(target)), Hint: "targets are " + e.targetNames()}
 	}
-	lock, err := e.state.Lock("locks/" + target + ".lock")
+	lock, err := e.locks.Lock(ctx, "locks/"+target+".lock")
 	if err != nil {
 		return e.busy(ctx, target, err)
 	}
@@ -30,12 +30,12 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 		return err
 	}
 	// What an interrupted run did is its own doing, not drift.
-	for _, r := range e.interrupted(func(r *checklist.Run) bool { return r.Target == target && r.Risk != checklist.Safe }) {
+	for _, r := range e.interrupted(ctx, func(r *checklist.Run) bool { return r.Target == target && r.Risk != checklist.Safe }) {
 		if err := e.settled(ctx, r); err != nil {
 			return err
 		}
 	}
-	moves, err := e.strays(s, target)
+	moves, err := e.strays(ctx, s, target)
 	if err != nil {
 		return err
 	}
@@ -71,13 +71,13 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 }
 
 // strays are the pointers of a target that are not where the journal says.
-func (e *Engine) strays(s *storage.Served, target string) ([]checklist.Move, error) {
+func (e *Engine) strays(ctx context.Context, s storage.Served, target string) ([]checklist.Move, error) {
 	e.mu.Lock()
 	state := e.fold.Clone()
 	e.mu.Unlock()
 	var moves []checklist.Move
 	for _, pointer := range []string{"production", "staging"} {
-		at, err := s.Pointer(pointer)
+		at, err := s.Pointer(ctx, pointer)
 		if err != nil {
 			return nil, fmt.Errorf("read what %s of %s serves: %w", pointer, target, err)
 		}
@@ -86,7 +86,7 @@ func (e *Engine) strays(s *storage.Served, target string) ([]checklist.Move, err
 			continue
 		}
 		if at != "" {
-			manifest, _, err := s.Manifest(at)
+			manifest, _, err := s.Manifest(ctx, at)
 			if err != nil {
 				return nil, fmt.Errorf("%s of %s names %s: %w", pointer, target, at, err)
 			}

@@ -3,8 +3,11 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	"gantry/checklist"
@@ -12,9 +15,51 @@ import (
 	"gantry/storage"
 )
 
-// place is where the artifacts of a target are staged.
-func place(t *config.Target) storage.Place {
-	return storage.Place{Component: string(t.Component), Series: string(t.Series), Format: string(t.Format), OS: string(t.OS)}
+// places are where the artifacts of a target are staged.
+func places(t *config.Target) []storage.Place {
+	var all []storage.Place
+	for _, os := range t.Places() {
+		all = append(all, storage.Place{Component: string(t.Component), Series: string(t.Series), Format: string(t.Format), OS: os})
+	}
+	return all
+}
+
+// placeOf is where a file for a target is staged: at its only place, at that of
+// the architecture that was named, or else at that of the architecture that the
+// file itself is of.
+func (e *Engine) placeOf(t *config.Target, arch string, f *os.File) (storage.Place, error) {
+	all, known := places(t), make([]string, len(t.Places()))
+	for i, p := range all {
+		known[i] = strings.TrimPrefix(p.OS, string(t.Suite)+"-")
+		if t.Format == config.FormatRPM {
+			known[i] = t.OS.Arch()
+		}
+	}
+	read := e.o.Trades[t.Format].Arch
+	if arch == "" && len(all) > 1 && read != nil {
+		var err error
+		if arch, err = read(f); err != nil {
+			return storage.Place{}, err
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return storage.Place{}, err
+		}
+		if arch == "" { // it goes with every architecture, and one place is enough
+			return all[0], nil
+		}
+	}
+	switch i := slices.Index(known, arch); {
+	case i >= 0:
+		return all[i], nil
+	case arch == "" && len(all) == 1:
+		return all[0], nil
+	case arch == "":
+		return storage.Place{}, &RefusedError{
+			Reason: string(t.Name) + " has several architectures: " + strings.Join(known, ", "), Hint: "say which with --arch"}
+	}
+	return storage.Place{}, &RefusedError{
+		Reason: fmt.Sprintf("it is of architecture %s, and %s serves %s", config.Inert(arch), t.Name, strings.Join(known, ", ")),
+		Hint:   "stage it for another target, or name that architecture in release.yaml"}
 }
 
 // Artifacts lists what is staged for a target, or for all that are configured
@@ -28,11 +73,13 @@ func (e *Engine) Artifacts(ctx context.Context, target string) ([]storage.Artifa
 			continue
 		}
 		found = true
-		as, err := e.staging.List(ctx, place(t))
-		if err != nil {
-			return nil, fmt.Errorf("list what is staged for %s: %w", t.Name, err)
+		for _, p := range places(t) {
+			as, err := e.staging.List(ctx, p)
+			if err != nil {
+				return nil, fmt.Errorf("list what is staged for %s: %w", t.Name, err)
+			}
+			all = append(all, as...)
 		}
-		all = append(all, as...)
 	}
 	if !found {
 		return nil, &RefusedError{Reason: fmt.Sprintf("no target %q", config.Inert(target)), Hint: "targets are " + e.targetNames()}
@@ -47,8 +94,9 @@ func (e *Engine) VerifyArtifacts(ctx context.Context, as []storage.Artifact, p *
 }
 
 // Stage copies a file into the staging area of a target, with a checksum
-// sidecar. Other bytes under its name are refused without replace.
-func (e *Engine) Stage(ctx context.Context, target, path string, replace bool, p *Progress) (storage.Artifact, error) {
+// sidecar; arch chooses between several architectures, and is read off the file
+// where it is empty. Other bytes under its name are refused without replace.
+func (e *Engine) Stage(ctx context.Context, target, path, arch string, replace bool, p *Progress) (storage.Artifact, error) {
 	if err := e.writable(); err != nil {
 		return storage.Artifact{}, err
 	}
@@ -66,7 +114,11 @@ func (e *Engine) Stage(ctx context.Context, target, path string, replace bool, p
 	}
 	name := filepath.Base(path)
 	p.File(name)
-	a, err := e.staging.Put(ctx, place(t), name, countingReader{f, p}, replace)
+	at, err := e.placeOf(t, arch, f)
+	if err != nil {
+		return storage.Artifact{}, fmt.Errorf("stage %s: %w", config.Inert(name), err)
+	}
+	a, err := e.staging.Put(ctx, at, name, countingReader{f, p}, replace)
 	if err != nil {
 		return a, fmt.Errorf("stage %s: %w", config.Inert(name), err)
 	}
@@ -83,7 +135,7 @@ func (e *Engine) RemoveArtifact(ctx context.Context, a storage.Artifact) error {
 	}
 	target := ""
 	for i := range e.o.Config.Targets {
-		if t := &e.o.Config.Targets[i]; place(t) == a.Place {
+		if t := &e.o.Config.Targets[i]; slices.Contains(places(t), a.Place) {
 			target = string(t.Name)
 		}
 	}

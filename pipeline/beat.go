@@ -1,9 +1,15 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"gantry/config"
@@ -18,8 +24,24 @@ const beat = 500 * time.Millisecond
 func (e *Engine) watch(ctx context.Context, a *Active) {
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
+	over := make(chan struct{})
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer close(over)
+	for _, l := range a.lost {
+		if l == nil {
+			continue
+		}
+		watchers.Go(func() {
+			select {
+			case <-l:
+				a.cancel(errLost)
+			case <-over:
+			}
+		})
+	}
 	for {
-		a.tell()
+		e.tell(ctx, a)
 		select {
 		case <-ctx.Done():
 			return
@@ -42,17 +64,70 @@ func (e *Engine) watch(ctx context.Context, a *Active) {
 
 // tell leaves the progress beside the journal. It is not a fact, only a
 // courtesy: what cannot be written is left out.
-func (a *Active) tell() {
+func (e *Engine) tell(ctx context.Context, a *Active) {
 	b, err := json.Marshal(a.Progress())
-	if err == nil && a.folder.WriteFile("progress.new", b, 0o640) == nil {
+	if err != nil {
+		return
+	}
+	if _, ok := e.state.(*storage.Dir); !ok {
+		if a.told.IsZero() || time.Since(a.told) > remoteBeat {
+			a.told = time.Now()
+			_, _ = e.state.Put(ctx, "runs/"+a.id+"/progress.json", bytes.NewReader(b), storage.Always)
+		}
+		return
+	}
+	if a.folder.WriteFile("progress.new", b, 0o640) == nil {
 		_ = a.folder.Rename("progress.new", "progress.json")
 	}
 }
 
+// remoteBeat is how often progress goes to a store.
+const remoteBeat = 3 * time.Second
+
+// keepLog puts the log of a run that is over beside the journal, where it is not
+// yet.
+func (e *Engine) keepLog(ctx context.Context, a *Active) error {
+	if _, ok := e.state.(*storage.Dir); ok {
+		return nil
+	}
+	f, err := a.folder.Open("log")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = e.state.Put(ctx, "runs/"+a.id+"/log", f, storage.Always)
+	return err
+}
+
+// fetchLog gets the log of a run from the store of the state.
+func (e *Engine) fetchLog(ctx context.Context, run, to string) error {
+	r, _, err := e.state.Open(ctx, "runs/"+run+"/log", storage.Range{})
+	if err != nil {
+		return config.Hint(fmt.Errorf("the log of run %s: %w", run, err), "it is kept where the console ran until the run is over")
+	}
+	defer r.Close()
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return fmt.Errorf("the log of run %s: %w", run, err)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(to), ".log-*")
+	if err != nil {
+		return fmt.Errorf("the log of run %s: %w", run, err)
+	}
+	defer os.Remove(temp.Name()) // gone by then, unless something failed
+	_, err = io.Copy(temp, r)
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), to)
+	}
+	if err != nil {
+		return fmt.Errorf("the log of run %s: %w", run, err)
+	}
+	return nil
+}
+
 // alive tells whether a console is at a run: it holds the run's lock as long as
 // it lives.
-func (e *Engine) alive(run string) bool {
-	return runForm.MatchString(run) && e.state.Locked("runs/"+run+"/lock")
+func (e *Engine) alive(ctx context.Context, run string) bool {
+	return runForm.MatchString(run) && e.locks.Locked(ctx, "runs/"+run+"/lock")
 }
 
 // told reads what the console that runs it last told of a run. A record that is

@@ -12,7 +12,11 @@ import (
 	"gantry/storage"
 )
 
-var errCancelled = errors.New("cancelled by an operator")
+var (
+	errCancelled = errors.New("cancelled by an operator")
+	errLost      = config.Hint(errors.New("the lock of the run was lost: this console could not renew it in time"),
+		"another console may be at it now; look what happened: gantry runs")
+)
 
 // most bounds the texts of a run's end, in bytes: an end that is too long for
 // the journal could never be written.
@@ -27,14 +31,24 @@ func (e *Engine) execute(ctx context.Context, a *Active, plan Plan, do work) err
 		e.watch(watching, a)
 	}()
 	a.progress.Logf("%s (plan %s)", plan.Title, plan.Digest()[:12])
-	evidence, err := guarded(ctx, a.progress, do)
+	evidence, err := guarded(ctx, a, do)
 	stop()
 	<-watched
 	storage.Reach("run.worked")
 
+	if errors.Is(err, ErrUnknown) {
+		a.progress.Logf("%v", err)
+		hint := "look how it ended: gantry resolve " + a.id
+		if why := config.HintOf(err); why != "" {
+			hint = why + "; then " + hint
+		}
+		return config.Hint(err, hint)
+	}
 	end := checklist.Ended{Run: a.id, Outcome: checklist.Done, Evidence: evidence}
 	switch {
 	case err == nil:
+	case errors.Is(context.Cause(ctx), errLost):
+		end.Outcome, end.Error, end.Hint = checklist.Failed, err.Error(), config.HintOf(errLost)
 	case errors.Is(context.Cause(ctx), errCancelled):
 		end.Outcome, end.Error = checklist.Cancelled, errCancelled.Error()
 		if !errors.Is(err, errCancelled) && !errors.Is(err, context.Canceled) {
@@ -47,7 +61,7 @@ func (e *Engine) execute(ctx context.Context, a *Active, plan Plan, do work) err
 	}
 	was := end.Outcome
 	ctx = context.WithoutCancel(ctx)
-	recErr := e.moved(plan, &end)
+	recErr := e.moved(ctx, plan, &end)
 	if end.Outcome != was {
 		err = config.Hint(errors.New(end.Error), end.Hint) // the pointer knows better
 	}
@@ -75,14 +89,14 @@ func (e *Engine) execute(ctx context.Context, a *Active, plan Plan, do work) err
 
 // guarded does the work; a panic in a trade is a failure of the run, not of the
 // console.
-func guarded(ctx context.Context, p *Progress, do work) (ev Evidence, err error) {
+func guarded(ctx context.Context, a *Active, do work) (ev Evidence, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			p.Logf("%s", debug.Stack())
+			a.progress.Logf("%s", debug.Stack())
 			err = config.Hint(defect(r), "its trace is in the run's log")
 		}
 	}()
-	return do(ctx, p)
+	return do(ctx, a.id, a.progress)
 }
 
 // caught is deferred where a trade is asked outside a run: what it panics at,
@@ -97,7 +111,7 @@ func defect(r any) error { return fmt.Errorf("a defect in gantry: %v", r) }
 
 // moved reads off the pointer of a plan whether it did move, whatever the work
 // said, and makes the end of the run say so. An error is that nobody can tell.
-func (e *Engine) moved(plan Plan, end *checklist.Ended) error {
+func (e *Engine) moved(ctx context.Context, plan Plan, end *checklist.Ended) error {
 	if plan.Move == nil {
 		return nil
 	}
@@ -109,7 +123,7 @@ func (e *Engine) moved(plan Plan, end *checklist.Ended) error {
 		end.Hint = "bring the target back; what it serves is then compared with the journal"
 		return nil
 	}
-	at, err := s.Pointer(pointer)
+	at, err := s.Pointer(ctx, pointer)
 	if err != nil {
 		return fmt.Errorf("read where %s of %s is: %w", pointer, plan.Target, err)
 	}
@@ -168,7 +182,7 @@ func (e *Engine) inputsOf(ctx context.Context, plan Plan) string {
 	if !ok {
 		return ""
 	}
-	return observed(ctx, o, e.env(plan.Release, ""))
+	return observed(ctx, o, e.env(plan.Release, "", ""))
 }
 
 // observed is what a step rests on now. What cannot be told differs from every

@@ -2,11 +2,9 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/user"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,12 +12,14 @@ import (
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/storage"
+	"gantry/storage/tunnel"
 )
 
 // Options is what an engine is opened with.
 type Options struct {
 	Config   *config.Release
 	Makers   Makers
+	Trades   map[config.Format]Trade
 	Actor    string // who acts; empty is the login name
 	Host     string // on which machine; empty is its name
 	Release  string // id of the release to work on; empty is the only open one
@@ -32,11 +32,15 @@ type Options struct {
 // called from many goroutines.
 type Engine struct {
 	o       Options
-	state   *storage.Dir
+	tunnels *tunnel.Set
+	state   storage.Store
 	journal *storage.Journal
-	staged  *storage.Dir
-	staging *storage.Staging           // on staged
-	served  map[string]*storage.Served // by target
+	locks   storage.Locker // of targets and runs
+	local   string         // directory of the logs of runs
+	staging *storage.Staging
+	root    storage.Store             // of all that is served
+	served  map[string]storage.Served // by target
+	opened  []func() error            // what to close
 
 	// The locks, in the order in which they are taken.
 	looking  sync.Mutex // held over a look at the world: the later one is what is shown
@@ -72,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.Actor, o.Host = config.Inert(o.Actor), config.Inert(o.Host)
 	e := &Engine{
 		o:       o,
-		served:  map[string]*storage.Served{},
+		served:  map[string]storage.Served{},
 		active:  map[string]*Active{},
 		changed: make(chan struct{}, 1),
 	}
@@ -85,49 +89,6 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		return nil, err
 	}
 	return e, nil
-}
-
-// open opens the directories that the configuration names, and the journal.
-func (e *Engine) open(ctx context.Context) error {
-	dir, tree := storage.OpenDir, storage.OpenServed
-	if e.o.ReadOnly {
-		dir, tree = storage.ViewDir, storage.ViewServed
-	}
-	cfg := e.o.Config
-	var err error
-	if e.state, err = dir(cfg.Path(cfg.State)); err != nil {
-		return fmt.Errorf("open the state: %w", err)
-	}
-	if e.staged, err = dir(cfg.Path(cfg.Staging)); err != nil {
-		return fmt.Errorf("open the staging area: %w", err)
-	}
-	e.staging = storage.NewStaging(e.staged)
-	for i := range cfg.Targets {
-		t := &cfg.Targets[i]
-		s, err := tree(filepath.Join(cfg.Path(cfg.Served), filepath.FromSlash(t.Path)))
-		if err != nil {
-			return fmt.Errorf("open the served tree of %s: %w", t.Name, err)
-		}
-		e.served[string(t.Name)] = s
-	}
-	if e.journal, err = storage.OpenJournal(ctx, e.state, "journal"); err != nil {
-		return fmt.Errorf("open the journal: %w", err)
-	}
-	return nil
-}
-
-// release lets go of what open opened.
-func (e *Engine) release() error {
-	var errs []error
-	for _, s := range e.served {
-		errs = append(errs, s.Close())
-	}
-	for _, d := range []*storage.Dir{e.state, e.staged} {
-		if d != nil {
-			errs = append(errs, d.Close())
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // login is the name of whoever runs the console; sudo keeps it in SUDO_USER.
@@ -170,15 +131,21 @@ func (e *Engine) signal() {
 	}
 }
 
-// env is what a step of a release may use.
-func (e *Engine) env(release, version string) *Env {
+// env is what a step of a release may use; run is empty outside one.
+func (e *Engine) env(release, version, run string) *Env {
 	return &Env{
 		Config:  e.o.Config,
 		Staging: e.staging,
+		Root:    e.root,
 		Now:     e.o.Now,
 		Release: release,
 		Version: version,
-		Served: func(t *config.Target) (*storage.Served, error) {
+		Run:     run,
+		Keep:    func(ctx context.Context, text string) error { return e.keep(ctx, run, text) },
+		Kept:    func(ctx context.Context) (string, error) { return e.keptBy(ctx, run) },
+		Dial:    e.dial,
+		Reach:   e.reach,
+		Served: func(t *config.Target) (storage.Served, error) {
 			s, ok := e.served[string(t.Name)]
 			if !ok {
 				return nil, fmt.Errorf("no target %s in the configuration", t.Name)

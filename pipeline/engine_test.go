@@ -181,7 +181,7 @@ func TestFailure(t *testing.T) {
 	if err := do(t, e, pipeline.Job{Item: "panics"}); err == nil || !strings.Contains(err.Error(), "boom") {
 		t.Errorf("panic: %v", err)
 	}
-	path, err := e.RunLog(e.View().Runs[0].Intent.Run)
+	path, err := e.RunLog(t.Context(), e.View().Runs[0].Intent.Run)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -30,7 +31,7 @@ func (e *Engine) mayWrite() error {
 // gate tells why a plan may not run in a state, or nil. It is asked right
 // before the intent is written, for the very state that the intent follows.
 // inputs are what the items that it needs rest on now.
-func (e *Engine) gate(state checklist.State, plan Plan, inputs map[string]input) error {
+func (e *Engine) gate(ctx context.Context, state checklist.State, plan Plan, inputs map[string]input) error {
 	if state.Hold != nil && plan.Risk != checklist.Safe {
 		return &RefusedError{
 			Reason: fmt.Sprintf("on hold since %s by %s: %s", state.Hold.Time.Format("15:04 MST"), state.Hold.Actor, orNone(state.Hold.Reason)),
@@ -53,7 +54,7 @@ func (e *Engine) gate(state checklist.State, plan Plan, inputs map[string]input)
 	if plan.Item.ID == "" {
 		return nil
 	}
-	view := state.View(plan.Release, checklist.Observed{Now: e.o.Now(), Live: e.alive, Inputs: compared(inputs, release)})
+	view := state.View(plan.Release, checklist.Observed{Now: e.o.Now(), Live: func(run string) bool { return e.alive(ctx, run) }, Inputs: compared(inputs, release)})
 	it, ok := view.Item(plan.Item.ID)
 	if !ok {
 		return &ConflictError{Reason: "release " + plan.Release + " has no item " + plan.Item.ID + " any more"}
@@ -84,7 +85,7 @@ func orNone(s string) string {
 }
 
 // drifted refuses a flip of a target that serves what the journal does not say.
-func (e *Engine) drifted(state checklist.State, target string) error {
+func (e *Engine) drifted(ctx context.Context, state checklist.State, target string) error {
 	t, ok := e.o.Config.Target(target)
 	if !ok {
 		return nil
@@ -94,8 +95,8 @@ func (e *Engine) drifted(state checklist.State, target string) error {
 		v.Journal = *p
 	}
 	var err error
-	if v.Production, err = e.served[target].Pointer("production"); err == nil {
-		v.Staging, err = e.served[target].Pointer("staging")
+	if v.Production, err = e.served[target].Pointer(ctx, "production"); err == nil {
+		v.Staging, err = e.served[target].Pointer(ctx, "staging")
 	}
 	words := ""
 	if err != nil {

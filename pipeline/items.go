@@ -73,7 +73,7 @@ func (e *Engine) mark(ctx context.Context, item, kind string, decide func(checkl
 		if r := state.Release(release); r == nil || !r.ClosedAt.IsZero() {
 			return nil, &ConflictError{Reason: "release " + release + " is closed"}
 		}
-		view := state.View(release, checklist.Observed{Now: e.o.Now(), Live: e.alive})
+		view := state.View(release, checklist.Observed{Now: e.o.Now(), Live: func(run string) bool { return e.alive(ctx, run) }})
 		it, ok := view.Item(item)
 		if !ok {
 			return nil, &RefusedError{Reason: fmt.Sprintf("release %s has no item %q", release, config.Inert(item)), Hint: "see its items: gantry status"}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"gantry/checklist"
 	"gantry/config"
+	"gantry/storage"
 )
 
 // What completed items rest on is found out by reading directories, which may
@@ -29,6 +31,8 @@ type observation struct {
 	live    map[string]Status     // runs that are alive, with their progress
 	dead    bool                  // a run without an end is not alive
 	inputs  map[string]input      // by item
+	looked  time.Time             // when targets were
+	seq     uint64                // of the journal then
 	rest    string                // what inputs plainly rest on, as it was
 	taken   time.Time             // when inputs were
 	took    time.Duration         // how long that lasted
@@ -108,7 +112,15 @@ func (e *Engine) observe(ctx context.Context) observation {
 	if behind := last.Sub(now); behind > skew {
 		seen.trouble = append(seen.trouble, fmt.Sprintf("the clock here is %s behind the last entry of the journal; windows and new snapshots go by it", behind.Round(time.Second)))
 	}
+	seen.looked = now
+	again := anew || e.near() || now.Sub(before.looked) >= lookAge || now.Before(before.looked) || state.Seq != before.seq
+	if seen.seq = state.Seq; !again {
+		seen.targets, seen.looked = before.targets, before.looked
+	}
 	for i := range e.o.Config.Targets {
+		if !again {
+			break
+		}
 		t := &e.o.Config.Targets[i]
 		v := e.look(ctx, t, state.Targets[string(t.Name)], state.OpenRun(string(t.Name)), before.targets[string(t.Name)])
 		seen.targets[v.Name] = v
@@ -117,7 +129,7 @@ func (e *Engine) observe(ctx context.Context) observation {
 		if r.Ended != nil {
 			continue
 		}
-		if e.alive(r.Run) {
+		if e.alive(ctx, r.Run) {
 			seen.live[r.Run] = e.told(ctx, r.Run)
 		} else {
 			seen.dead = true
@@ -147,6 +159,20 @@ func (e *Engine) observe(ctx context.Context) observation {
 	return seen
 }
 
+// lookAge is how long what was seen of targets on other machines is good for, on
+// a screen. What acts looks anew.
+const lookAge = 5 * time.Second
+
+// near tells whether to look at every target costs next to nothing.
+func (e *Engine) near() bool {
+	for _, s := range e.served {
+		if !filepath.IsAbs(s.Path()) {
+			return false
+		}
+	}
+	return true
+}
+
 // skew is how far apart the clocks of two consoles may be.
 const skew = 2 * time.Minute
 
@@ -165,8 +191,13 @@ func (e *Engine) rest(ctx context.Context, release *checklist.ReleaseState, targ
 	for i := range e.o.Config.Targets {
 		t := &e.o.Config.Targets[i]
 		v := targets[string(t.Name)]
-		o, _ := e.staged.Stat(ctx, strings.TrimSuffix(place(t).Prefix(), "/")) // one that is missing is as good
-		fmt.Fprintf(&b, " %s %s %d %s", v.Staging, v.Production, len(v.Snapshots), o.Version)
+		fmt.Fprintf(&b, " %s %s %d", v.Staging, v.Production, len(v.Snapshots))
+		if d, ok := e.staging.Store().(*storage.Dir); ok {
+			for _, p := range places(t) {
+				o, _ := d.Stat(ctx, strings.TrimSuffix(p.Prefix(), "/")) // one that is missing is as good
+				b.WriteString(" " + o.Version)
+			}
+		}
 	}
 	return b.String()
 }
@@ -174,7 +205,7 @@ func (e *Engine) rest(ctx context.Context, release *checklist.ReleaseState, targ
 // look reads what a target serves and compares it with the journal. What open is
 // about to say, the run that is at it, is no drift. before is what the look before this one found.
 func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointers, open *checklist.Run, before TargetView) TargetView {
-	v := TargetView{Name: string(t.Name), Format: string(t.Format), Path: t.Path, URL: t.URL, Place: place(t)}
+	v := TargetView{Name: string(t.Name), Format: string(t.Format), Path: t.Path, URL: t.URL, Places: places(t)}
 	if p != nil {
 		v.Journal = *p
 	}
@@ -185,7 +216,7 @@ func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointe
 		return v
 	}
 	for name, at := range map[string]*string{"staging": &v.Staging, "production": &v.Production} {
-		if *at, err = s.Pointer(name); err != nil {
+		if *at, err = s.Pointer(ctx, name); err != nil {
 			v.Drift = config.Inert(err.Error())
 		}
 	}
@@ -204,7 +235,7 @@ func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointe
 		}
 		if was := slices.IndexFunc(before.Snapshots, func(b SnapshotView) bool { return b.ID == id }); was >= 0 {
 			sv.TwinOf = before.Snapshots[was].TwinOf // a snapshot never changes: its head is read once
-		} else if m, err := s.Head(id); err == nil {
+		} else if m, err := s.Head(ctx, id); err == nil {
 			sv.TwinOf = config.Inert(m.TwinOf)
 		}
 		v.Snapshots = append(v.Snapshots, sv)
@@ -238,7 +269,7 @@ var runForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$`)
 // inputs asks the steps of completed items what they rest on now.
 func (e *Engine) inputs(ctx context.Context, release *checklist.ReleaseState, of func(item string) bool) (map[string]input, error) {
 	now := map[string]input{}
-	env := e.env(release.ID, release.Version)
+	env := e.env(release.ID, release.Version, "")
 	env.Staging = e.staging.View() // several items rest on one listing
 	for _, section := range release.Checklist.Sections {
 		for _, item := range section.Items {

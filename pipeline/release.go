@@ -145,7 +145,7 @@ func (e *Engine) CloseRelease(ctx context.Context, abort bool, reason string) er
 				return nil, &RefusedError{Reason: fmt.Sprintf("run %s (%s) is not over", r.Intent.Run, r.Title), Hint: "wait for it, or settle it: gantry resolve RUN"}
 			}
 		}
-		view := state.View(release, checklist.Observed{Now: e.o.Now(), Live: e.alive, Inputs: compared(inputs, is)})
+		view := state.View(release, checklist.Observed{Now: e.o.Now(), Live: func(run string) bool { return e.alive(ctx, run) }, Inputs: compared(inputs, is)})
 		if !abort && view.Done < view.Total {
 			next, _ := view.Next()
 			return nil, &RefusedError{

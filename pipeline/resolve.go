@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 
 	"gantry/checklist"
@@ -23,7 +25,7 @@ func (e *Engine) Cancel(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	if r.Ended == nil && !e.alive(run) {
+	if r.Ended == nil && !e.alive(ctx, run) {
 		return &RefusedError{Reason: "nobody is at run " + run + " any more", Hint: "find out how it ended: gantry resolve " + run}
 	}
 	err = e.record(ctx, r.Release, checklist.RunCancel, func(state checklist.State) (any, error) {
@@ -60,23 +62,39 @@ func (e *Engine) run(ctx context.Context, run string) (*checklist.Run, error) {
 	return nil, &RefusedError{Reason: fmt.Sprintf("no run %q", config.Inert(run)), Hint: "see them: gantry runs"}
 }
 
-// RunLog is the path of a run's log.
-func (e *Engine) RunLog(run string) (string, error) {
+// LogPath is where a run's log is on this machine, if it is.
+func (e *Engine) LogPath(run string) (string, error) {
 	if !runForm.MatchString(run) {
 		return "", fmt.Errorf("%q is not the name of a run", config.Inert(run))
 	}
-	return e.state.Path() + "/runs/" + run + "/log", nil
+	return filepath.Join(e.local, run, "log"), nil
+}
+
+// RunLog is LogPath of a log that is there: that of a run of another machine,
+// whose state is on a store, is fetched first.
+func (e *Engine) RunLog(ctx context.Context, run string) (string, error) {
+	at, err := e.LogPath(run)
+	if err != nil {
+		return "", err
+	}
+	if _, near := e.state.(*storage.Dir); near {
+		return at, nil
+	}
+	if _, err := os.Stat(at); err == nil {
+		return at, nil
+	}
+	return at, e.fetchLog(ctx, run, at)
 }
 
 // interrupted are the runs that a filter takes, whose end the journal does not
 // know and that no console is at, oldest first.
-func (e *Engine) interrupted(of func(*checklist.Run) bool) []*checklist.Run {
+func (e *Engine) interrupted(ctx context.Context, of func(*checklist.Run) bool) []*checklist.Run {
 	e.mu.Lock()
 	runs := e.fold.Clone().Runs
 	e.mu.Unlock()
 	var dead []*checklist.Run
 	for _, r := range runs {
-		if r.Ended == nil && of(r) && !e.alive(r.Intent.Run) {
+		if r.Ended == nil && of(r) && !e.alive(ctx, r.Intent.Run) {
 			dead = append(dead, r)
 		}
 	}
@@ -92,7 +110,7 @@ func (e *Engine) settle(ctx context.Context, item checklist.Item, release *check
 			last = st.Run.Intent.Run
 		}
 	}
-	for _, r := range e.interrupted(func(r *checklist.Run) bool {
+	for _, r := range e.interrupted(ctx, func(r *checklist.Run) bool {
 		return r.Intent.Run == last || item.Target != "" && r.Target == item.Target && r.Risk != checklist.Safe
 	}) {
 		if err := e.Resolve(ctx, r.Intent.Run); err != nil {
@@ -114,7 +132,7 @@ func (e *Engine) Resolve(ctx context.Context, run string) error {
 	}
 	if _, ok := e.served[r.Target]; ok && r.Ended == nil && r.Risk != checklist.Safe {
 		// Its console held the target as well, and whoever looks needs it to stand still.
-		lock, err := e.state.Lock("locks/" + r.Target + ".lock")
+		lock, err := e.locks.Lock(ctx, "locks/"+r.Target+".lock")
 		if err != nil {
 			return e.busy(ctx, r.Target, err)
 		}
@@ -130,7 +148,7 @@ func (e *Engine) settled(ctx context.Context, r *checklist.Run) error {
 	}
 	run := r.Intent.Run
 	if runForm.MatchString(run) { // another form is nobody's: no console gave it
-		lock, err := e.state.Lock("runs/" + run + "/lock")
+		lock, err := e.locks.Lock(ctx, "runs/"+run+"/lock")
 		if errors.Is(err, storage.ErrLocked) {
 			return &RefusedError{Reason: "a console is at run " + run, Hint: "wait for it, or cancel it: gantry cancel " + run}
 		}
@@ -145,14 +163,16 @@ func (e *Engine) settled(ctx context.Context, r *checklist.Run) error {
 	}
 	end := checklist.Ended{Run: run, Looked: true, Outcome: checklist.Failed,
 		Error: "interrupted before it took effect", Hint: "nothing changed; run it again"}
-	seen, err := e.sight(ctx, plan)
+	seen, err := e.sight(ctx, run, plan)
 	if err != nil {
 		return fmt.Errorf("look at what run %s did: %w", run, err)
 	}
 	if seen.Done {
 		end.Outcome, end.Error, end.Hint, end.Evidence = checklist.Done, "", "", seen.Evidence
+	} else if seen.Failed != "" {
+		end.Error, end.Hint, end.Evidence = seen.Failed, "", seen.Evidence
 	}
-	if err := e.moved(plan, &end); err != nil {
+	if err := e.moved(ctx, plan, &end); err != nil {
 		return fmt.Errorf("look at what run %s did: %w", run, err)
 	}
 	err = e.end(ctx, plan, end)
@@ -190,12 +210,12 @@ func (e *Engine) kept(ctx context.Context, r *checklist.Run) (Plan, error) {
 func sameMove(a, b *checklist.Move) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // sight looks whether the effect of a plan is there.
-func (e *Engine) sight(ctx context.Context, plan Plan) (seen Seen, err error) {
+func (e *Engine) sight(ctx context.Context, run string, plan Plan) (seen Seen, err error) {
 	defer caught(&err)
 	if plan.Item.Uses != "" {
 		if step, err := e.step(plan.Item); err == nil {
 			if l, ok := step.(Looker); ok {
-				return l.Look(ctx, e.env(plan.Release, ""), plan)
+				return l.Look(ctx, e.env(plan.Release, "", run), plan)
 			}
 		}
 	}
@@ -203,6 +223,6 @@ func (e *Engine) sight(ctx context.Context, plan Plan) (seen Seen, err error) {
 	if plan.Move == nil || !ok {
 		return Seen{}, nil
 	}
-	at, err := s.Pointer(plan.Move.Pointer)
+	at, err := s.Pointer(ctx, plan.Move.Pointer)
 	return Seen{Done: err == nil && at == plan.Move.To}, err
 }

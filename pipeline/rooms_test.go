@@ -15,7 +15,8 @@ func TestRooms(t *testing.T) {
 	if err != nil {
 		t.Skipf("no go command to ask: %v", err)
 	}
-	used := map[string]bool{"sign": true, "check": true, "command": true} // by trades
+	used := map[string]bool{"sign": true, "check": true, "command": true, "forge": true,
+		"repository": true, "cosign": true, "channel": true} // by trades
 	dec := json.NewDecoder(strings.NewReader(string(out)))
 	seen := 0
 	for dec.More() {

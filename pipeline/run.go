@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"gantry/checklist"
 	"gantry/storage"
@@ -17,8 +18,10 @@ type Active struct {
 	folder   *os.Root // of its log and progress, beside the journal
 	progress *Progress
 	cancel   context.CancelCauseFunc
-	done     chan struct{} // closed by execute
-	err      error         // set before done is closed
+	done     chan struct{}     // closed by execute
+	lost     []<-chan struct{} // closed when a lock of the run was taken away
+	told     time.Time         // when others were told of the progress, on a store
+	err      error             // set before done is closed
 }
 
 // ID names the run.
@@ -36,7 +39,8 @@ func (a *Active) Wait() error {
 	return a.err
 }
 
-type work func(context.Context, *Progress) (Evidence, error)
+// work is what a run does; run is its id.
+type work func(ctx context.Context, run string, p *Progress) (Evidence, error)
 
 // begin lets a run begin, if every gate is open. ready is asked under the locks
 // whether what the run is for still holds. Close waits for the run from here on.
@@ -61,7 +65,8 @@ func (e *Engine) begin(ctx context.Context, plan Plan, typed string, ready func(
 		defer close(a.done)
 		defer e.signal()
 		a.err = e.execute(runCtx, a, plan, do)
-		if err := a.progress.log.Close(); err != nil && a.err == nil {
+		err := a.progress.log.Close()
+		if err = errors.Join(err, e.keepLog(context.WithoutCancel(ctx), a)); err != nil && a.err == nil {
 			a.err = fmt.Errorf("the run is done, its log is not whole: %w", err)
 		}
 		cancel(nil)
@@ -93,6 +98,7 @@ func (e *Engine) enter() error {
 func (e *Engine) intended(ctx context.Context, plan Plan, typed string, ready func(context.Context) error) (_ *Active, free func(), err error) {
 	id := e.newRun()
 	var held []func()
+	var lost []<-chan struct{}
 	release := func() {
 		for _, let := range held {
 			let()
@@ -104,9 +110,10 @@ func (e *Engine) intended(ctx context.Context, plan Plan, typed string, ready fu
 		}
 	}()
 	hold := func(key string) error {
-		l, err := e.state.Lock(key)
+		l, err := e.locks.Lock(ctx, key)
 		if err == nil {
 			held = append(held, func() { l.Release() })
+			lost = append(lost, l.Lost())
 		}
 		return err
 	}
@@ -121,7 +128,10 @@ func (e *Engine) intended(ctx context.Context, plan Plan, typed string, ready fu
 	if err := hold("runs/" + id + "/lock"); err != nil {
 		return nil, nil, fmt.Errorf("begin run %s: %w", id, err)
 	}
-	at := filepath.Join(e.state.Path(), "runs", id)
+	at := filepath.Join(e.local, id)
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("begin run %s: %w", id, err)
+	}
 	defer func() {
 		if err != nil {
 			os.RemoveAll(at) // of a run that never began
@@ -140,7 +150,7 @@ func (e *Engine) intended(ctx context.Context, plan Plan, typed string, ready fu
 		log.Close()
 		return nil, nil, err
 	}
-	return &Active{id: id, folder: folder, progress: NewProgress(NewLog(log, e.o.Now)), done: make(chan struct{})}, release, nil
+	return &Active{id: id, folder: folder, progress: NewProgress(NewLog(log, e.o.Now)), done: make(chan struct{}), lost: lost}, release, nil
 }
 
 // busy tells who holds the lock of a target.
@@ -170,11 +180,11 @@ func (e *Engine) intend(ctx context.Context, id string, plan Plan, typed string)
 		if err := e.writable(); err != nil { // it may be ending since
 			return nil, err
 		}
-		if err := e.gate(state, plan, inputs); err != nil {
+		if err := e.gate(ctx, state, plan, inputs); err != nil {
 			return nil, err
 		}
 		if plan.Target != "" && plan.Risk != checklist.Safe {
-			if err := e.drifted(state, plan.Target); err != nil {
+			if err := e.drifted(ctx, state, plan.Target); err != nil {
 				return nil, err
 			}
 		}

@@ -67,7 +67,7 @@ func (e *Engine) plan(ctx context.Context, item checklist.Item, release *checkli
 	if release != nil {
 		id, version = release.ID, release.Version
 	}
-	p, err = step.Plan(ctx, e.env(id, version))
+	p, err = step.Plan(ctx, e.env(id, version, ""))
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan %s: %w", strings.ToLower(item.Title), err)
 	}
@@ -82,7 +82,7 @@ func (e *Engine) plan(ctx context.Context, item checklist.Item, release *checkli
 		p.Title = item.Title
 	}
 	if o, ok := step.(Observer); ok && p.Inputs == "" {
-		if p.Inputs, err = o.Inputs(ctx, e.env(id, version)); err != nil {
+		if p.Inputs, err = o.Inputs(ctx, e.env(id, version, "")); err != nil {
 			return Plan{}, fmt.Errorf("plan %s: %w", strings.ToLower(item.Title), err)
 		}
 	}
@@ -111,10 +111,10 @@ func (e *Engine) prepare(ctx context.Context, prep Preparer, item checklist.Item
 		e.mu.Lock()
 		state := e.fold.Clone()
 		e.mu.Unlock()
-		return e.gate(state, of, inputs)
+		return e.gate(ctx, state, of, inputs)
 	}
-	a, err := e.begin(ctx, plan, "", ready, func(ctx context.Context, p *Progress) (Evidence, error) {
-		return nil, prep.Prepare(ctx, e.env(plan.Release, version), p)
+	a, err := e.begin(ctx, plan, "", ready, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
+		return nil, prep.Prepare(ctx, e.env(plan.Release, version, run), p)
 	})
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, e
 	e.mu.Lock()
 	state := e.fold.Clone()
 	e.mu.Unlock()
-	if err := e.gate(state, plan, nil); err != nil {
+	if err := e.gate(ctx, state, plan, nil); err != nil {
 		return nil, err
 	}
 	if graver(plan.Risk, risk(item)) == checklist.Production {
@@ -180,8 +180,8 @@ func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, e
 	if _, err := e.state.Put(ctx, "plans/"+plan.Digest()+".json", strings.NewReader(marshal(plan)), storage.Always); err != nil {
 		return nil, fmt.Errorf("keep the plan: %w", err)
 	}
-	return e.begin(ctx, plan, strings.TrimSpace(typed), again, func(ctx context.Context, p *Progress) (Evidence, error) {
-		return step.Run(ctx, e.env(plan.Release, version), plan, p)
+	return e.begin(ctx, plan, strings.TrimSpace(typed), again, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
+		return step.Run(ctx, e.env(plan.Release, version, run), plan, p)
 	})
 }
 

@@ -26,6 +26,10 @@ type Step interface {
 // aside first.
 var ErrUnprepared = errors.New("something must be built aside first")
 
+// ErrUnknown is what Run of a Looker wraps when what it started goes on without
+// it, or may: no end is journalled, and the run is unknown until somebody looks.
+var ErrUnknown = errors.New("nobody can tell yet how it ends")
+
 // Preparer is a step that must build something aside before it can be planned,
 // such as the re-signed twin of a snapshot that goes back to production. Prepare
 // changes nothing that a client can see; Plan then finds what it built.
@@ -56,7 +60,8 @@ type Makers map[string]Maker
 
 // Seen is what looking found.
 type Seen struct {
-	Done     bool // the effect is there, whole
+	Done     bool   // the effect is there, whole
+	Failed   string // where it is not: what is known of why, empty if nothing took effect
 	Evidence Evidence
 }
 
@@ -67,12 +72,26 @@ type Evidence map[string]string
 type Env struct {
 	Config  *config.Release
 	Staging *storage.Staging
+	Root    storage.Store // of all that is served; targets keep in it what lies outside their snapshots
 	Now     func() time.Time
 	Release string // id of the release it is run for, empty outside one
 	Version string // version of that release
+	Run     string // id of the run, empty while planning
 
-	// Served opens the served tree of a target.
-	Served func(t *config.Target) (*storage.Served, error)
+	// Targets are those that the release is about; none means all.
+	Targets []*config.Target
+
+	// Served is where a target is served.
+	Served func(t *config.Target) (storage.Served, error)
+	// Keep leaves a text beside the journal, durably, before Run does what only that
+	// text finds again. Kept is the last one, for Look; empty without one.
+	Keep func(ctx context.Context, text string) error
+	Kept func(ctx context.Context) (string, error)
+	// Dial opens connections through a tunnel of the configuration, or without one
+	// for the empty name.
+	Dial func(tunnel config.Name) Dial
+	// Reach looks whether state, staging area and served tree are there.
+	Reach func(ctx context.Context) []Reached
 	// History is what the journal says of a target.
 	History func(target string) checklist.Pointers
 }

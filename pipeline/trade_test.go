@@ -37,12 +37,16 @@ func strictly(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	return &trade{item: item, cfg: cfg, strict: true}, nil
 }
 
-func (t *trade) served(env *pipeline.Env) (*storage.Served, error) {
+func (t *trade) served(env *pipeline.Env) (storage.Tree, error) {
 	target, ok := t.cfg.Target(t.item.Target)
 	if !ok {
 		return nil, fmt.Errorf("no target %q", t.item.Target)
 	}
-	return env.Served(target)
+	s, err := env.Served(target)
+	if err != nil {
+		return nil, err
+	}
+	return s.(storage.Tree), nil
 }
 
 func (t *trade) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, error) {
@@ -60,7 +64,7 @@ func (t *trade) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, err
 	if len(ids) == 0 {
 		return pipeline.Plan{}, errors.New("nothing is built")
 	}
-	from, err := s.Pointer("production")
+	from, err := s.Pointer(ctx, "production")
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
@@ -71,7 +75,7 @@ func (t *trade) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, err
 	if t.item.Uses == "rollback" {
 		to = ids[0]
 	}
-	m, digest, err := s.Manifest(to)
+	m, digest, err := s.Manifest(ctx, to)
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
@@ -117,7 +121,7 @@ func (t *trade) build(ctx context.Context, env *pipeline.Env, p *pipeline.Progre
 		return nil, err
 	}
 	defer b.Abort()
-	f, err := b.Create("file")
+	f, err := b.Create(ctx, "file")
 	if err != nil {
 		return nil, err
 	}

@@ -29,8 +29,8 @@ type TargetView struct {
 	Format     string
 	Path       string // of its served directory
 	URL        string
-	Place      storage.Place // where its artifacts are staged
-	Staging    string        // snapshot that is served there, empty without
+	Places     []storage.Place // where its artifacts are staged
+	Staging    string          // snapshot that is served there, empty without
 	Production string
 	Drift      string // what is served against what the journal says, in words; empty where they agree
 	Journal    checklist.Pointers

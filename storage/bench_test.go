@@ -119,7 +119,7 @@ func BenchmarkFlip(b *testing.B) {
 	for _, n := range []int{10, 100_000} {
 		b.Run(fmt.Sprint(n, "files"), func(b *testing.B) {
 			dir := b.TempDir()
-			s := must(storage.OpenServed(dir))(b)
+			s := must(storage.OpenServed(dir, storage.Face{}))(b)
 			defer s.Close()
 			var ids [2]string
 			for i := range ids {
@@ -168,15 +168,15 @@ func BenchmarkList(b *testing.B) {
 // BenchmarkLink links 10,000 files into a new snapshot and commits it.
 func BenchmarkLink(b *testing.B) {
 	dir := b.TempDir()
-	s := must(storage.OpenServed(dir))(b)
+	s := must(storage.OpenServed(dir, storage.Face{}))(b)
 	defer s.Close()
 	large(b, dir, "20261121T120000Z", 10_000)
-	m, _, err := s.Manifest("20261121T120000Z")
+	m, _, err := s.Manifest(b.Context(), "20261121T120000Z")
 	ok(b, err)
 	for b.Loop() {
 		build := begin(b, s)
 		for i := range m.Files {
-			m.Files[i] = must(build.Link("20261121T120000Z", m.Files[i]))(b)
+			m.Files[i] = must(build.Link(b.Context(), "20261121T120000Z", m.Files[i]))(b)
 		}
 		must(build.Commit(b.Context(), storage.Manifest{}, nil))(b)
 		ok(b, s.Remove(b.Context(), build.ID()))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"gantry/config"
 )
@@ -13,8 +14,8 @@ import (
 // inode or mtime is not the one remembered, or of all where full is set. Every
 // difference is in the error, up to a bound. count hears of the bytes of files
 // as they are checked; it may be nil.
-func (s *Served) Check(ctx context.Context, id string, full bool, count func(int64)) error {
-	m, _, err := s.Manifest(id)
+func (s *servedDir) Check(ctx context.Context, id string, full bool, count func(int64)) error {
+	m, _, err := s.Manifest(ctx, id)
 	if err != nil {
 		return fmt.Errorf("check snapshot %s: %w", config.Inert(id), err)
 	}
@@ -24,7 +25,7 @@ func (s *Served) Check(ctx context.Context, id string, full bool, count func(int
 	}
 	defer f.close()
 	c := comparison{
-		dir: &Dir{root: f.root, path: f.path}, manifest: m, count: count,
+		files: dirFiles{&Dir{root: f.root, path: f.path}, false}, manifest: m, count: count,
 		rehash: func(f File, stat string) bool { return full || f.Stat != stat },
 	}
 	if err := c.run(ctx); err != nil {
@@ -33,16 +34,34 @@ func (s *Served) Check(ctx context.Context, id string, full bool, count func(int
 	return nil
 }
 
-// comparison is of a manifest with the files of a directory.
+// comparison is of a manifest with the files that are there.
 type comparison struct {
-	dir      *Dir
+	files    files
 	manifest *Manifest
 	rehash   func(f File, stat string) bool // whether to hash a file that has this stat now
-	cold     bool
 	count    func(int64)
 
 	found []error
 	more  int
+}
+
+// files are those of a snapshot, by path.
+type files interface {
+	list(ctx context.Context) iter.Seq2[Object, error] // each with its stat
+	hash(ctx context.Context, paths []string, count func(int64)) ([]Hashed, error)
+}
+
+// dirFiles are the files in a directory; cold ones are read from the disk, not
+// from the cache.
+type dirFiles struct {
+	dir  *Dir
+	cold bool
+}
+
+func (d dirFiles) list(ctx context.Context) iter.Seq2[Object, error] { return d.dir.List(ctx, "") }
+
+func (d dirFiles) hash(ctx context.Context, paths []string, count func(int64)) ([]Hashed, error) {
+	return d.dir.hashFiles(ctx, paths, 0, hashing{count: count, cold: d.cold})
 }
 
 // maxDifferences is how many differences are named before the rest is counted.
@@ -62,7 +81,7 @@ func (c *comparison) run(ctx context.Context) error {
 		files[f.Path] = f
 	}
 	var keys []string
-	for o, err := range c.dir.List(ctx, "") {
+	for o, err := range c.files.list(ctx) {
 		if err != nil {
 			return err
 		}
@@ -101,7 +120,7 @@ func (c *comparison) hash(ctx context.Context, keys []string) error {
 	for _, f := range c.manifest.Files {
 		want[f.Path] = f.SHA256
 	}
-	sums, err := c.dir.hashFiles(ctx, keys, 0, hashing{count: c.count, cold: c.cold})
+	sums, err := c.files.hash(ctx, keys, c.count)
 	if err != nil {
 		return err
 	}

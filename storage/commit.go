@@ -22,7 +22,7 @@ import (
 // and Created where it is zero, are set here. count hears of the bytes as they
 // are hashed; it may be nil. After an error the build is as it was: to be
 // aborted.
-func (b *Build) Commit(ctx context.Context, m Manifest, count func(n int64)) (*Manifest, error) {
+func (b *dirBuild) Commit(ctx context.Context, m Manifest, count func(n int64)) (*Manifest, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.at == nil {
@@ -31,16 +31,7 @@ func (b *Build) Commit(ctx context.Context, m Manifest, count func(n int64)) (*M
 	if b.open > 0 {
 		return nil, fmt.Errorf("commit snapshot %s: %d files are still being written", b.id, b.open)
 	}
-	m.ID, m.Revision = b.id, b.time.Unix()
-	if m.Created.IsZero() {
-		m.Created = b.time
-	}
-	m.Created = m.Created.UTC()
-	m.Files = slices.SortedFunc(maps.Values(b.files), func(x, y File) int { return cmp.Compare(x.Path, y.Path) })
-	if len(m.Files) == 0 {
-		return nil, fmt.Errorf("commit snapshot %s: it has no files", b.id)
-	}
-	if err := m.check(); err != nil {
+	if err := m.seal(b.id, b.time, b.files); err != nil {
 		return nil, fmt.Errorf("commit snapshot %s: %w", b.id, err)
 	}
 	if err := b.finish(ctx, &m, count); err != nil {
@@ -50,7 +41,7 @@ func (b *Build) Commit(ctx context.Context, m Manifest, count func(n int64)) (*M
 	return &m, nil
 }
 
-func (b *Build) finish(ctx context.Context, m *Manifest, count func(int64)) error {
+func (b *dirBuild) finish(ctx context.Context, m *Manifest, count func(int64)) error {
 	// A path with more segments is synced before those above it. The directory
 	// above all is synced after the manifest, and stays closed until then.
 	dirs := slices.SortedFunc(maps.Keys(b.dirs), func(x, y string) int {
@@ -124,8 +115,8 @@ func (f *folder) publish() error {
 
 // verify compares the files that are there with those recorded, both ways, and
 // hashes again what was written here.
-func (b *Build) verify(ctx context.Context, m *Manifest, count func(int64)) error {
-	c := comparison{dir: b.at, manifest: m, rehash: func(f File, _ string) bool { return b.fresh[f.Path] }, cold: true, count: count}
+func (b *dirBuild) verify(ctx context.Context, m *Manifest, count func(int64)) error {
+	c := comparison{files: dirFiles{b.at, true}, manifest: m, rehash: func(f File, _ string) bool { return b.fresh[f.Path] }, count: count}
 	return c.run(ctx)
 }
 

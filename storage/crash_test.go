@@ -34,7 +34,7 @@ func release(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	s, err := storage.OpenServed(dir + "/served")
+	s, err := storage.OpenServed(dir+"/served", storage.Face{})
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func release(ctx context.Context, dir string) error {
 	if err := s.Sweep(ctx); err != nil {
 		return err
 	}
-	from, err := s.Pointer("production")
+	from, err := s.Pointer(ctx, "production")
 	if err != nil {
 		return err
 	}
@@ -60,20 +60,20 @@ func release(ctx context.Context, dir string) error {
 	}
 	defer b.Abort()
 	if from != "" {
-		m, _, err := s.Manifest(from)
+		m, _, err := s.Manifest(ctx, from)
 		if err != nil {
 			return err
 		}
 		for _, f := range m.Files {
 			if strings.HasPrefix(f.Path, "Packages/") {
-				if _, err := b.Link(from, f); err != nil {
+				if _, err := b.Link(ctx, from, f); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	for _, path := range []string{"Packages/a/a-" + b.ID() + ".rpm", "repodata/repomd.xml"} {
-		e, err := b.Create(path)
+		e, err := b.Create(ctx, path)
 		if err != nil {
 			return err
 		}

@@ -59,15 +59,13 @@ func (j *Journal) Quarantine(ctx context.Context) (Envelope, error) {
 	if !j.damage.Torn {
 		return Envelope{}, j.damage.err()
 	}
-	locker, ok := j.store.(interface {
-		Lock(name string) (*Lock, error)
-	})
+	locker, ok := j.store.(Locker)
 	if !ok {
 		return Envelope{}, errors.New("move a torn entry aside: this store has no locks, and needs none: its entries are whole or absent")
 	}
 	// Who moves entries aside does so under this lock, and a torn entry keeps its
 	// place from everybody else. So it is still the torn one when it is removed.
-	lock, err := locker.Lock(j.prefix + "/quarantine.lock")
+	lock, err := locker.Lock(ctx, j.prefix+"/quarantine.lock")
 	if err != nil {
 		return Envelope{}, fmt.Errorf("move a torn entry aside: %w", err)
 	}

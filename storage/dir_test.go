@@ -231,7 +231,7 @@ func TestListOrderAndOddities(t *testing.T) {
 	if _, err := d.Put(t.Context(), "away/x", strings.NewReader(""), storage.Always); err == nil {
 		t.Error("a file was put through a link")
 	}
-	if _, err := d.Lock("away/x"); err == nil {
+	if _, err := d.Lock(t.Context(), "away/x"); err == nil {
 		t.Error("a lock was taken through a link")
 	}
 }
@@ -239,18 +239,18 @@ func TestListOrderAndOddities(t *testing.T) {
 func TestLock(t *testing.T) {
 	dir := t.TempDir()
 	d, other := openDir(t, dir), openDir(t, dir)
-	if d.Locked("locks/x.lock") {
+	if d.Locked(t.Context(), "locks/x.lock") {
 		t.Error("a lock that was never taken is held")
 	}
-	l := must(d.Lock("locks/x.lock"))(t)
-	if _, err := other.Lock("locks/x.lock"); !errors.Is(err, storage.ErrLocked) {
+	l := must(d.Lock(t.Context(), "locks/x.lock"))(t)
+	if _, err := other.Lock(t.Context(), "locks/x.lock"); !errors.Is(err, storage.ErrLocked) {
 		t.Errorf("the second lock: %v", err)
 	}
-	if !other.Locked("locks/x.lock") {
+	if !other.Locked(t.Context(), "locks/x.lock") {
 		t.Error("a held lock is not seen")
 	}
 	ok(t, l.Release())
-	if d.Locked("locks/x.lock") {
+	if d.Locked(t.Context(), "locks/x.lock") {
 		t.Error("a released lock is seen as held")
 	}
 	if _, err := os.Stat(dir + "/locks/x.lock"); err != nil {
@@ -276,13 +276,13 @@ func TestLockedDoesNotDisturb(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					other.Locked("l")
+					other.Locked(t.Context(), "l")
 				}
 			}
 		})
 	}
 	for range 200 {
-		l, err := d.Lock("l")
+		l, err := d.Lock(t.Context(), "l")
 		if err != nil {
 			t.Error(err)
 			break

@@ -16,8 +16,8 @@ import (
 //
 // An error leaves the pointer where it was, with one exception that the error
 // names: it moved, and the disk did not confirm that it will stay so.
-func (s *Served) Flip(ctx context.Context, name, from, to string) error {
-	if err := s.headed(to); err != nil {
+func (s *servedDir) Flip(ctx context.Context, name, from, to string) error {
+	if err := s.headed(ctx, to); err != nil {
 		return fmt.Errorf("flip %s: %w", config.Inert(name), err)
 	}
 	top, err := s.dir.folder("", false)

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,9 +13,12 @@ import (
 // ErrLocked says that somebody else holds a lock.
 var ErrLocked = errors.New("locked by another")
 
-// Lock is an exclusive lock on a file of a store. The kernel lets go of it when
-// the process that holds it ends, however it ends.
-type Lock struct{ file *os.File }
+// fileLock is an exclusive lock on a file. The kernel lets go of it when the
+// process that holds it ends, however it ends.
+type fileLock struct{ file *os.File }
+
+// Lost is nil: nobody takes it away.
+func (l *fileLock) Lost() <-chan struct{} { return nil }
 
 // patience is how long Lock tries. It does not wait for a holder; it outlasts
 // the moment in which Locked looks.
@@ -23,7 +27,7 @@ const patience = 100 * time.Millisecond
 // Lock takes the lock of that key, or returns ErrLocked where it is held. The
 // file stays behind when the lock is released: to delete it would let two
 // processes hold "the" lock on two files.
-func (d *Dir) Lock(name string) (*Lock, error) {
+func (d *Dir) Lock(_ context.Context, name string) (Lock, error) {
 	f, base, err := d.at(name, true)
 	if err != nil {
 		return nil, err
@@ -43,11 +47,11 @@ func (d *Dir) Lock(name string) (*Lock, error) {
 		file.Close()
 		return nil, fmt.Errorf("lock %s/%s: %w", f.path, base, err)
 	}
-	return &Lock{file}, nil
+	return &fileLock{file}, nil
 }
 
 // Release lets go of the lock.
-func (l *Lock) Release() error {
+func (l *fileLock) Release() error {
 	if err := l.file.Close(); err != nil {
 		return fmt.Errorf("release a lock: %w", err)
 	}
@@ -58,7 +62,7 @@ func (l *Lock) Release() error {
 // a shared lock and letting go at once: a holder notices nothing, others who
 // look do not see each other, and Lock is patient enough to outlast it. What
 // cannot be looked at counts as held.
-func (d *Dir) Locked(name string) bool {
+func (d *Dir) Locked(_ context.Context, name string) bool {
 	f, base, err := d.at(name, false)
 	if err != nil {
 		return !errors.Is(err, ErrNotFound)

@@ -1,11 +1,15 @@
 package storage
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -19,6 +23,10 @@ type Manifest struct {
 	Base     string    `json:"base,omitempty"`    // the snapshot it was built upon
 	Release  string    `json:"release,omitempty"` // the release it was built for
 	Files    []File    `json:"files"`             // sorted by path, manifest.json itself left out
+
+	// Pool lists the files outside the snapshot that its metadata names, sorted;
+	// their paths are relative to the archive.
+	Pool []File `json:"pool,omitempty"`
 
 	// Extra holds facts of the trade that built the snapshot, by name.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`
@@ -48,6 +56,7 @@ func (f File) Package() bool { return f.Name != "" && !f.Retained }
 const (
 	manifestName = "manifest.json"
 	maxManifest  = 256 << 20 // bytes
+	maxHead      = 4096      // bytes that hold what stands before the files
 	idForm       = "20060102T150405Z"
 )
 
@@ -114,20 +123,74 @@ func (m *Manifest) check() error {
 	if t.Unix() != m.Revision {
 		return fmt.Errorf("the id %s is not the time of revision %d", m.ID, m.Revision)
 	}
+	if err := checkFiles(m.Files); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(m.Files, func(f File) bool { return f.Path == manifestName }); i >= 0 {
+		return errors.New("it lists itself")
+	}
+	if err := checkFiles(m.Pool); err != nil {
+		return fmt.Errorf("the pool: %w", err)
+	}
+	return nil
+}
+
+func checkFiles(files []File) error {
 	before := ""
-	for _, f := range m.Files {
+	for _, f := range files {
 		if err := CheckKey(f.Path); err != nil {
 			return err
 		}
 		switch {
 		case f.Path <= before:
 			return fmt.Errorf("the file %s twice or out of order", f.Path)
-		case f.Path == manifestName:
-			return errors.New("it lists itself")
 		case f.Size < 0 || !isDigest(f.SHA256):
 			return fmt.Errorf("the file %s has no size or no SHA-256", f.Path)
 		}
 		before = f.Path
 	}
 	return nil
+}
+
+// seal completes a manifest with what its build knows.
+func (m *Manifest) seal(id string, at time.Time, files map[string]File) error {
+	m.ID, m.Revision = id, at.Unix()
+	if m.Created.IsZero() {
+		m.Created = at
+	}
+	m.Created = m.Created.UTC()
+	byPath := func(x, y File) int { return cmp.Compare(x.Path, y.Path) }
+	m.Files = slices.SortedFunc(maps.Values(files), byPath)
+	m.Pool = slices.SortedFunc(slices.Values(m.Pool), byPath)
+	if len(m.Files) == 0 {
+		return errors.New("it has no files")
+	}
+	return m.check()
+}
+
+// decodeHead reads a manifest up to its files.
+func decodeHead(r io.Reader, id string) (*Manifest, error) {
+	d := json.NewDecoder(bufio.NewReader(io.LimitReader(r, maxHead)))
+	m := &Manifest{}
+	fields := map[string]any{
+		"id": &m.ID, "target": &m.Target, "created": &m.Created, "revision": &m.Revision,
+		"twin_of": &m.TwinOf, "base": &m.Base, "release": &m.Release,
+	}
+	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
+		return nil, fmt.Errorf("snapshot %s has no manifest of its own", id)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			break
+		}
+		name, _ := key.(string)
+		if name == "files" || fields[name] == nil || d.Decode(fields[name]) != nil {
+			break // the head ends here
+		}
+	}
+	if m.ID != id {
+		return nil, fmt.Errorf("snapshot %s has no manifest of its own", id)
+	}
+	return m, nil
 }

@@ -9,7 +9,7 @@ import (
 // Rename gives a file that is not committed yet another name in its directory:
 // one that is known only when all is written, such as a digest. A name that is
 // taken is ErrExists.
-func (e *Entry) Rename(name string) error {
+func (e *dirEntry) Rename(name string) error {
 	if e.file == nil {
 		return errors.New("rename a file of the snapshot: it is over")
 	}

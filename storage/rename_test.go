@@ -13,7 +13,7 @@ import (
 // A file of a build may get the name that its content asks for, in its own
 // directory and nowhere else.
 func TestEntryRename(t *testing.T) {
-	s, err := storage.OpenServed(t.TempDir())
+	s, err := storage.OpenServed(t.TempDir(), storage.Face{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,8 +22,8 @@ func TestEntryRename(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Abort()
-	create := func(path string) *storage.Entry {
-		e, err := b.Create(path)
+	create := func(path string) storage.Entry {
+		e, err := b.Create(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}

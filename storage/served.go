@@ -1,230 +1,126 @@
 package storage
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"os"
-	"strings"
-
-	"golang.org/x/sys/unix"
-
-	"gantry/config"
+	"time"
 )
 
-// Served is the tree that clients of one target read: snapshots/<id>/, which
-// never change, and pointers beside it, which are relative symbolic links to
-// one of them.
-type Served struct{ dir *Dir }
-
-const snapshotsDir = "snapshots"
-
-// OpenServed opens the served tree of a target, and makes it where it is
-// missing.
-func OpenServed(path string) (*Served, error) {
-	d, err := openDir(path, true)
-	if err != nil {
-		return nil, err
-	}
-	if err := makeDurable(d.path+"/"+snapshotsDir, true); err != nil {
-		d.Close()
-		return nil, explain("make "+d.path+"/"+snapshotsDir, err)
-	}
-	return &Served{d}, nil
+// Served is where one target is served: its snapshots, which never change, and
+// the pointers staging and production, each naming one of them.
+type Served interface {
+	// Path is where it is, for messages and file URLs: an absolute directory, or
+	// the address of something else.
+	Path() string
+	// Pointer is the id of the snapshot that a pointer names; "" where the pointer
+	// does not exist. One that names no snapshot that is there is an error.
+	Pointer(ctx context.Context, name string) (string, error)
+	// Flip moves a pointer from one snapshot to another, atomically and durably.
+	// from is the snapshot that is expected there, "" for none; ErrConflict says
+	// that the pointer is elsewhere. The caller holds the target's lock.
+	Flip(ctx context.Context, name, from, to string) error
+	// Snapshots are the ids of the snapshots there, oldest first.
+	Snapshots(ctx context.Context) ([]string, error)
+	// Manifest reads the manifest of a snapshot, and the SHA-256 of its bytes.
+	Manifest(ctx context.Context, id string) (*Manifest, string, error)
+	// Head is the manifest without its files and extras, at a cost that does not
+	// depend on what the snapshot holds.
+	Head(ctx context.Context, id string) (*Manifest, error)
+	// Check compares a snapshot with its manifest, both ways; where full is set, by
+	// hashing every byte. count hears of bytes; it may be nil.
+	Check(ctx context.Context, id string, full bool, count func(int64)) error
+	// Remove deletes a snapshot that no pointer names. The caller holds the
+	// target's lock.
+	Remove(ctx context.Context, id string) error
+	// Sweep removes what builds, flips and removals left behind that did not come
+	// to their end. The caller holds the target's lock.
+	Sweep(ctx context.Context) error
+	Close() error
 }
 
-// ViewServed opens a served tree to look at it: nothing is made, and one that is
-// missing serves nothing.
-func ViewServed(path string) (*Served, error) {
-	d, err := ViewDir(path)
-	if err != nil {
-		return nil, err
-	}
-	return &Served{d}, nil
+// Tree is a Served whose snapshots are files.
+type Tree interface {
+	Served
+	// Open opens a file of a snapshot for reading.
+	Open(ctx context.Context, id, path string) (*os.File, error)
+	// Begin starts a snapshot. Its id is the second of now, which must be later
+	// than every snapshot there and than after, the Unix second of whatever was
+	// published before. Where it is not, Begin waits for the next second; a clock
+	// that is more than two seconds behind is an error.
+	Begin(ctx context.Context, now time.Time, after int64) (Build, error)
 }
 
-// Path is where the tree is, absolute.
-func (s *Served) Path() string { return s.dir.path }
-
-// Close lets go of the tree.
-func (s *Served) Close() error { return s.dir.Close() }
-
-// Pointer is the id of the snapshot that a pointer names; "" where the pointer
-// does not exist. A pointer that is no link to a snapshot, or to one that is
-// gone, is an error.
-func (s *Served) Pointer(name string) (string, error) {
-	top, err := s.dir.folder("", false)
-	if errors.Is(err, ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer top.close()
-	id, err := top.pointer(name)
-	if id == "" || err != nil {
-		return "", err
-	}
-	snapshots, err := s.dir.folder(snapshotsDir, false)
-	if err != nil {
-		return "", err
-	}
-	defer snapshots.close()
-	if st, err := snapshots.stat(id); errors.Is(err, ErrNotFound) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return "", config.Hint(fmt.Errorf("%s/%s points to snapshot %s, which is not there: %w", s.dir.path, name, id, ErrNotFound),
-			"restore the snapshot, or point to another one: gantry snapshots shows what is there")
-	} else if err != nil {
-		return "", err
-	}
-	return id, nil
+// Build is a snapshot in the making, which nobody serves. Its methods may be
+// called by several goroutines.
+type Build interface {
+	// ID is the id that the snapshot will have, Time the second that it names.
+	ID() string
+	Time() time.Time
+	// Create makes a new file, to be written and committed or aborted.
+	Create(ctx context.Context, path string) (Entry, error)
+	// Link takes a file over from another snapshot; f is the file as that
+	// snapshot's manifest has it. A file that is not what the manifest says is
+	// refused.
+	Link(ctx context.Context, from string, f File) (File, error)
+	// Open opens a file that was committed or linked, for reading.
+	Open(ctx context.Context, path string) (*os.File, error)
+	// Add records more of a file that Create or Link made: what package it is,
+	// whether it is retained. Size, digest and stat stay as they were found.
+	Add(f File)
+	// Commit makes the build a snapshot, complete and verified. m needs what only
+	// the caller knows: ID, Revision, Files, and Created where it is zero, are set
+	// here. count hears of bytes as they are hashed; it may be nil.
+	Commit(ctx context.Context, m Manifest, count func(n int64)) (*Manifest, error)
+	// Abort removes the build. After Commit it does nothing.
+	Abort() error
 }
 
-// pointer reads the id out of a pointer, wherever it leads.
-func (f *folder) pointer(name string) (string, error) {
-	if err := checkPointer(name); err != nil {
-		return "", err
-	}
-	st, err := f.stat(name)
-	if errors.Is(err, ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	hint := "move it away; gantry makes its pointers itself"
-	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
-		return "", config.Hint(fmt.Errorf("the pointer %s/%s is not a symbolic link", f.path, name), hint)
-	}
-	to, err := f.root.Readlink(name)
-	if err != nil {
-		return "", f.fail("read the pointer", name, err)
-	}
-	id, ok := strings.CutPrefix(to, snapshotsDir+"/")
-	if _, err := ParseID(id); !ok || err != nil {
-		return "", config.Hint(fmt.Errorf("the pointer %s/%s leads to %s, not to %s/<id>", f.path, name, config.Inert(to), snapshotsDir), hint)
-	}
-	return id, nil
+// Entry is a new file of a build. What is written to it is hashed on the way.
+type Entry interface {
+	io.Writer
+	// Rename gives the file another name in its directory before it is committed:
+	// one that is known only when all is written, such as a digest. A name that is
+	// taken is ErrExists.
+	Rename(name string) error
+	// Commit ends the file and records it in the build.
+	Commit() (File, error)
+	// Abort removes the file from the build. After Commit it does nothing.
+	Abort() error
 }
 
-func checkPointer(name string) error {
-	if err := CheckName(name); err != nil {
-		return fmt.Errorf("a pointer: %w", err)
-	}
-	if name[0] == '.' || name == snapshotsDir {
-		return fmt.Errorf("a pointer cannot be called %s", name)
-	}
-	return nil
+// Face is what clients of a target look at first, and where they find it.
+type Face struct {
+	// Dir is, by pointer, the directory that clients read, relative to the tree and
+	// with '/'. On a file system it is a symbolic link to the pointer; on an object
+	// store it holds copies. A pointer without one is read at its own name.
+	Dir map[string]string
+	// File is the file of a snapshot that clients fetch first, such as InRelease. On
+	// an object store a copy of it in Dir is the pointer.
+	File string
+	// ID is the snapshot that such a file names.
+	ID func(file []byte) (string, error)
+	// Copy chooses the files of a snapshot that are copied to Dir on an object
+	// store before the pointer moves; After those that are copied afterwards, for
+	// clients that do not look at File.
+	Copy, After func(path string) bool
 }
 
-// Snapshots are the ids of the snapshots there, oldest first.
-func (s *Served) Snapshots(ctx context.Context) ([]string, error) {
-	f, err := s.dir.folder(snapshotsDir, false)
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.close()
-	names, err := f.names()
-	if err != nil {
-		return nil, f.fail("list", "", err)
-	}
-	var ids []string
-	for _, e := range names {
-		if _, err := ParseID(e.name); err == nil && e.dir {
-			ids = append(ids, e.name)
-		}
-	}
-	return ids, ctx.Err()
+// Locker holds locks by key.
+type Locker interface {
+	// Lock takes a lock, or returns ErrLocked where another holds it. Whoever holds
+	// it keeps it until Release, or until the process ends.
+	Lock(ctx context.Context, key string) (Lock, error)
+	// Locked tells whether somebody holds the lock; what cannot be looked at
+	// counts as held.
+	Locked(ctx context.Context, key string) bool
 }
 
-// Manifest reads the manifest of a snapshot, and the SHA-256 of its bytes.
-func (s *Served) Manifest(id string) (*Manifest, string, error) {
-	f, err := s.Open(id, manifestName)
-	if err != nil {
-		return nil, "", err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
-	if err != nil {
-		return nil, "", fmt.Errorf("read the manifest of %s: %w", id, err)
-	}
-	m, err := DecodeManifest(b)
-	if err == nil && m.ID != id {
-		err = fmt.Errorf("it is that of %s", m.ID)
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("the manifest of %s: %w", id, err)
-	}
-	return m, digestOf(b), nil
-}
-
-// Open opens a file of a snapshot for reading. It never follows a link.
-func (s *Served) Open(id, path string) (*os.File, error) {
-	key, err := snapshotKey(id, path)
-	if err != nil {
-		return nil, err
-	}
-	f, name, err := s.dir.at(key, false)
-	if err != nil {
-		return nil, err
-	}
-	defer f.close()
-	file, _, err := f.open(name)
-	return file, err
-}
-
-// snapshotKey is the key of a file of a snapshot.
-func snapshotKey(id, path string) (string, error) {
-	if _, err := ParseID(id); err != nil {
-		return "", err
-	}
-	if err := CheckKey(path); err != nil {
-		return "", err
-	}
-	return snapshotsDir + "/" + id + "/" + path, nil
-}
-
-// headed refuses what is not a snapshot with a manifest of its own. It reads no
-// list of files, so it costs the same for every size.
-func (s *Served) headed(id string) error {
-	_, err := s.Head(id)
-	return err
-}
-
-// Head is the manifest of a snapshot without its files and extras. It costs the
-// same whatever the snapshot holds.
-func (s *Served) Head(id string) (*Manifest, error) {
-	f, err := s.Open(id, manifestName)
-	if err != nil {
-		return nil, config.Hint(fmt.Errorf("snapshot %s: %w", config.Inert(id), err), "gantry snapshots shows what is there")
-	}
-	defer f.Close()
-	d := json.NewDecoder(bufio.NewReader(io.LimitReader(f, 4096)))
-	m := &Manifest{}
-	fields := map[string]any{
-		"id": &m.ID, "target": &m.Target, "created": &m.Created, "revision": &m.Revision,
-		"twin_of": &m.TwinOf, "base": &m.Base, "release": &m.Release,
-	}
-	if begin, err := d.Token(); err != nil || begin != json.Delim('{') {
-		return nil, fmt.Errorf("snapshot %s has no manifest of its own", id)
-	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			break
-		}
-		name, _ := key.(string)
-		if name == "files" || fields[name] == nil || d.Decode(fields[name]) != nil {
-			break // the head ends here
-		}
-	}
-	if m.ID != id {
-		return nil, fmt.Errorf("snapshot %s has no manifest of its own", id)
-	}
-	return m, nil
+// Lock is a lock that is held.
+type Lock interface {
+	// Release lets go of it.
+	Release() error
+	// Lost is closed when the lock was taken away, which those on an object store
+	// can be; nil where that cannot happen.
+	Lost() <-chan struct{}
 }

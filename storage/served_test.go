@@ -29,7 +29,7 @@ func clock(id string) time.Time {
 }
 
 // now is later than every snapshot there.
-func now(t testing.TB, s *storage.Served) time.Time {
+func now(t testing.TB, s storage.Tree) time.Time {
 	t.Helper()
 	ids := must(s.Snapshots(t.Context()))(t)
 	if len(ids) == 0 {
@@ -38,20 +38,20 @@ func now(t testing.TB, s *storage.Served) time.Time {
 	return clock(ids[len(ids)-1])
 }
 
-func begin(t testing.TB, s *storage.Served) *storage.Build {
+func begin(t testing.TB, s storage.Tree) storage.Build {
 	t.Helper()
 	return must(s.Begin(t.Context(), now(t, s), 0))(t)
 }
 
-func create(t testing.TB, b *storage.Build, path, text string) storage.File {
+func create(t testing.TB, b storage.Build, path, text string) storage.File {
 	t.Helper()
-	e := must(b.Create(path))(t)
+	e := must(b.Create(t.Context(), path))(t)
 	must(io.WriteString(e, text))(t)
 	return must(e.Commit())(t)
 }
 
 // snapshot builds a snapshot of those files.
-func snapshot(t testing.TB, s *storage.Served, files map[string]string) string {
+func snapshot(t testing.TB, s storage.Tree, files map[string]string) string {
 	t.Helper()
 	b := begin(t, s)
 	for _, path := range slices.Sorted(maps.Keys(files)) {
@@ -61,9 +61,9 @@ func snapshot(t testing.TB, s *storage.Served, files map[string]string) string {
 }
 
 // served is a served tree with one snapshot.
-func served(t testing.TB, dir string) (*storage.Served, string) {
+func served(t testing.TB, dir string) (storage.Tree, string) {
 	t.Helper()
-	s := must(storage.OpenServed(dir))(t)
+	s := must(storage.OpenServed(dir, storage.Face{}))(t)
 	t.Cleanup(func() { s.Close() })
 	return s, snapshot(t, s, map[string]string{"mirrorlist": "url\n", "repodata/repomd.xml": "<repomd/>", "Packages/a/a-1.rpm": "one"})
 }
@@ -74,7 +74,7 @@ func TestBuild(t *testing.T) {
 	dir := t.TempDir() + "/served/core"
 	s, id := served(t, dir)
 	m, digest := func() (*storage.Manifest, string) {
-		m, digest, err := s.Manifest(id)
+		m, digest, err := s.Manifest(t.Context(), id)
 		ok(t, err)
 		return m, digest
 	}()
@@ -94,7 +94,7 @@ func TestBuild(t *testing.T) {
 		}
 	}
 	ok(t, s.Check(t.Context(), id, true, nil))
-	f := must(s.Open(id, "Packages/a/a-1.rpm"))(t)
+	f := must(s.Open(t.Context(), id, "Packages/a/a-1.rpm"))(t)
 	defer f.Close()
 	if got := string(must(io.ReadAll(f))(t)); got != "one" {
 		t.Errorf("the package holds %q", got)
@@ -107,11 +107,11 @@ func TestBuild(t *testing.T) {
 func TestLinkedFilesAreNotWrittenAgain(t *testing.T) {
 	dir := t.TempDir()
 	s, one := served(t, dir)
-	m, _, err := s.Manifest(one)
+	m, _, err := s.Manifest(t.Context(), one)
 	ok(t, err)
 	pkg := m.Files[0]
 	b := begin(t, s)
-	f := must(b.Link(one, pkg))(t)
+	f := must(b.Link(t.Context(), one, pkg))(t)
 	f.Name, f.Arch, f.Retained = "a", "x86_64", true
 	b.Add(f)
 	create(t, b, "mirrorlist", "new\n")
@@ -129,7 +129,7 @@ func TestLinkedFilesAreNotWrittenAgain(t *testing.T) {
 func TestLinkLooks(t *testing.T) {
 	dir := t.TempDir()
 	s, one := served(t, dir)
-	m, _, err := s.Manifest(one)
+	m, _, err := s.Manifest(t.Context(), one)
 	ok(t, err)
 	pkg := m.Files[0]
 	path := dir + "/snapshots/" + one + "/" + pkg.Path
@@ -138,7 +138,7 @@ func TestLinkLooks(t *testing.T) {
 
 	later := time.Now().Add(time.Hour)
 	ok(t, os.Chtimes(path, later, later)) // touched, not changed: hashed again
-	f := must(b.Link(one, pkg))(t)
+	f := must(b.Link(t.Context(), one, pkg))(t)
 	if f.SHA256 != pkg.SHA256 || f.Stat == pkg.Stat {
 		t.Errorf("the touched file is %+v", f)
 	}
@@ -146,19 +146,19 @@ func TestLinkLooks(t *testing.T) {
 	ok(t, os.WriteFile(path, []byte("eno"), 0))
 	other := begin(t, s)
 	defer other.Abort()
-	if _, err := other.Link(one, pkg); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+	if _, err := other.Link(t.Context(), one, pkg); err == nil || !strings.Contains(err.Error(), "SHA-256") {
 		t.Errorf("a changed file: %v", err)
 	}
 	ok(t, os.Remove(path))
 	ok(t, os.Symlink("/etc/passwd", path))
-	if _, err := other.Link(one, pkg); err == nil {
+	if _, err := other.Link(t.Context(), one, pkg); err == nil {
 		t.Error("a link was linked")
 	}
 	for _, path := range []string{"../x", "manifest.json", "", "a/../b"} {
-		if _, err := other.Link(one, storage.File{Path: path, SHA256: pkg.SHA256}); err == nil {
+		if _, err := other.Link(t.Context(), one, storage.File{Path: path, SHA256: pkg.SHA256}); err == nil {
 			t.Errorf("%q was linked", path)
 		}
-		if e, err := other.Create(path); err == nil {
+		if e, err := other.Create(t.Context(), path); err == nil {
 			t.Errorf("%q was created", path)
 			e.Abort()
 		}
@@ -166,22 +166,22 @@ func TestLinkLooks(t *testing.T) {
 }
 
 func TestCommitCompares(t *testing.T) {
-	for name, harm := range map[string]func(t *testing.T, b *storage.Build, temp string){
-		"a changed file": func(t *testing.T, b *storage.Build, temp string) {
+	for name, harm := range map[string]func(t *testing.T, b storage.Build, temp string){
+		"a changed file": func(t *testing.T, b storage.Build, temp string) {
 			ok(t, os.Chmod(temp+"/p/a", 0o644))
 			ok(t, os.WriteFile(temp+"/p/a", []byte("b"), 0))
 		},
-		"a file more":   func(t *testing.T, b *storage.Build, temp string) { ok(t, os.WriteFile(temp+"/p/more", nil, 0o644)) },
-		"a file less":   func(t *testing.T, b *storage.Build, temp string) { ok(t, os.Remove(temp+"/p/a")) },
-		"a link":        func(t *testing.T, b *storage.Build, temp string) { ok(t, os.Symlink("a", temp+"/p/link")) },
-		"only recorded": func(t *testing.T, b *storage.Build, temp string) { b.Add(storage.File{Path: "p/b", SHA256: sum("")}) },
-		"still being written": func(t *testing.T, b *storage.Build, temp string) {
-			must(b.Create("p/open"))(t)
+		"a file more":   func(t *testing.T, b storage.Build, temp string) { ok(t, os.WriteFile(temp+"/p/more", nil, 0o644)) },
+		"a file less":   func(t *testing.T, b storage.Build, temp string) { ok(t, os.Remove(temp+"/p/a")) },
+		"a link":        func(t *testing.T, b storage.Build, temp string) { ok(t, os.Symlink("a", temp+"/p/link")) },
+		"only recorded": func(t *testing.T, b storage.Build, temp string) { b.Add(storage.File{Path: "p/b", SHA256: sum("")}) },
+		"still being written": func(t *testing.T, b storage.Build, temp string) {
+			must(b.Create(t.Context(), "p/open"))(t)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			s := must(storage.OpenServed(dir))(t)
+			s := must(storage.OpenServed(dir, storage.Face{}))(t)
 			b := begin(t, s)
 			create(t, b, "p/a", "a")
 			harm(t, b, leftovers(t, dir)[0])
@@ -197,7 +197,7 @@ func TestCommitCompares(t *testing.T) {
 			}
 		})
 	}
-	s := must(storage.OpenServed(t.TempDir()))(t)
+	s := must(storage.OpenServed(t.TempDir(), storage.Face{}))(t)
 	b := begin(t, s)
 	defer b.Abort()
 	if _, err := b.Commit(t.Context(), storage.Manifest{}, nil); err == nil {
@@ -206,7 +206,7 @@ func TestCommitCompares(t *testing.T) {
 }
 
 func TestCommitCountsNewBytes(t *testing.T) {
-	s := must(storage.OpenServed(t.TempDir()))(t)
+	s := must(storage.OpenServed(t.TempDir(), storage.Face{}))(t)
 	b := begin(t, s)
 	create(t, b, "a", "12345")
 	var n atomic.Int64
@@ -261,7 +261,7 @@ func TestTwoBuilders(t *testing.T) {
 	create(t, b, "b", "b")
 	var won atomic.Int32
 	var all sync.WaitGroup
-	for _, build := range []*storage.Build{a, b} {
+	for _, build := range []storage.Build{a, b} {
 		all.Go(func() {
 			_, err := build.Commit(context.Background(), storage.Manifest{}, nil)
 			if err == nil {
@@ -304,7 +304,7 @@ func TestPointerAndFlip(t *testing.T) {
 	ctx := t.Context()
 	s, one := served(t, dir)
 	two := snapshot(t, s, map[string]string{"a": "two"})
-	if is := must(s.Pointer("production"))(t); is != "" {
+	if is := must(s.Pointer(t.Context(), "production"))(t); is != "" {
 		t.Errorf("a pointer that is not there names %s", is)
 	}
 	ok(t, s.Flip(ctx, "production", "", one))
@@ -338,7 +338,7 @@ func TestPointerAndFlip(t *testing.T) {
 			t.Errorf("the pointer %q was made", pointer)
 		}
 	}
-	if is := must(s.Pointer("production"))(t); is != one {
+	if is := must(s.Pointer(t.Context(), "production"))(t); is != one {
 		t.Errorf("production is %s", is)
 	}
 	if left := leftovers(t, dir); len(left) > 0 {
@@ -360,7 +360,7 @@ func TestPointerRefuses(t *testing.T) {
 		dir := t.TempDir()
 		s, id := served(t, dir)
 		ok(t, make(dir+"/production", id))
-		is, err := s.Pointer("production")
+		is, err := s.Pointer(t.Context(), "production")
 		if err == nil || is != "" || config.HintOf(err) == "" || config.Inert(err.Error()) != err.Error() {
 			t.Errorf("%s: %q, %v, hint %q", name, is, err, config.HintOf(err))
 		}

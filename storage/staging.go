@@ -77,6 +77,9 @@ type Staging struct {
 // NewStaging is the staging area on a store.
 func NewStaging(s Store) *Staging { return &Staging{store: s} }
 
+// Store is what the area lies on.
+func (s *Staging) Store() Store { return s.store }
+
 // View is the area for one look at it by one goroutine: each place is listed
 // once, however many ask for it.
 func (s *Staging) View() *Staging {

@@ -10,7 +10,7 @@ import (
 
 // Remove deletes a snapshot that no pointer names. The caller holds the target's
 // lock. The snapshot first loses its name, so that it is whole or gone.
-func (s *Served) Remove(ctx context.Context, id string) error {
+func (s *servedDir) Remove(ctx context.Context, id string) error {
 	if _, err := ParseID(id); err != nil {
 		return fmt.Errorf("remove a snapshot: %w", err)
 	}
@@ -58,7 +58,7 @@ func (s *Served) Remove(ctx context.Context, id string) error {
 
 // Sweep removes what builds, flips and removals left behind that did not come to
 // their end. Builds that are alive stay. The caller holds the target's lock.
-func (s *Served) Sweep(ctx context.Context) error {
+func (s *servedDir) Sweep(ctx context.Context) error {
 	top, err := s.dir.folder("", false)
 	if err != nil {
 		return err

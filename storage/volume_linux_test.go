@@ -49,14 +49,14 @@ func TestFullDisk(t *testing.T) {
 		s, id := served(t, dir+"/served")
 		ok(t, s.Flip(t.Context(), "production", "", id))
 		b := begin(t, s)
-		e := must(b.Create("big"))(t)
+		e := must(b.Create(t.Context(), "big"))(t)
 		_, err := e.Write([]byte(big))
 		if !errors.Is(err, syscall.ENOSPC) || config.HintOf(err) == "" {
 			t.Errorf("the error is %v, its hint %q", err, config.HintOf(err))
 		}
 		ok(t, e.Abort())
 		ok(t, b.Abort())
-		if is := must(s.Pointer("production"))(t); is != id {
+		if is := must(s.Pointer(t.Context(), "production"))(t); is != id {
 			t.Errorf("production is %s", is)
 		}
 		ok(t, s.Check(t.Context(), id, true, nil))
@@ -69,7 +69,7 @@ func TestFullDisk(t *testing.T) {
 func TestLinkCopiesWhereItCannotLink(t *testing.T) {
 	dir := t.TempDir()
 	s, one := served(t, dir)
-	m, _, err := s.Manifest(one)
+	m, _, err := s.Manifest(t.Context(), one)
 	ok(t, err)
 	pkg := m.Files[0]
 	at := filepath.Dir(dir + "/snapshots/" + one + "/" + pkg.Path)
@@ -80,13 +80,13 @@ func TestLinkCopiesWhereItCannotLink(t *testing.T) {
 
 	ok(t, os.WriteFile(path, []byte("one"), 0o444))
 	b := begin(t, s)
-	must(b.Link(one, pkg))(t)
+	must(b.Link(t.Context(), one, pkg))(t)
 	two := must(b.Commit(t.Context(), storage.Manifest{}, nil))(t)
 	ok(t, s.Check(t.Context(), two.ID, true, nil))
 
 	rewrite(t, path, "eno", false)
 	b = begin(t, s)
-	if _, err := b.Link(one, pkg); err == nil {
+	if _, err := b.Link(t.Context(), one, pkg); err == nil {
 		t.Error("other bytes were copied")
 	}
 	ok(t, b.Abort())
@@ -98,7 +98,7 @@ func TestReadOnlyServedTree(t *testing.T) {
 	ok(t, s.Flip(t.Context(), "production", "", id))
 	two := snapshot(t, s, map[string]string{"a": "two"})
 	ok(t, unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""))
-	s = must(storage.OpenServed(dir))(t)
+	s = must(storage.OpenServed(dir, storage.Face{}))(t)
 	for what, err := range map[string]error{
 		"flip":   s.Flip(t.Context(), "production", id, two),
 		"remove": s.Remove(t.Context(), two),
@@ -111,7 +111,7 @@ func TestReadOnlyServedTree(t *testing.T) {
 			t.Errorf("%s: %v, hint %q", what, err, config.HintOf(err))
 		}
 	}
-	if is := must(s.Pointer("production"))(t); is != id {
+	if is := must(s.Pointer(t.Context(), "production"))(t); is != id {
 		t.Errorf("production is %s", is)
 	}
 	ok(t, s.Check(t.Context(), id, true, nil))

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -237,7 +238,7 @@ func (s *artifactScreen) danger() checklist.Risk { return checklist.Safe }
 func (s *artifactScreen) target() string {
 	if a := s.selected(); a != nil {
 		for _, t := range s.m.view.Targets {
-			if t.Place == a.Place {
+			if slices.Contains(t.Places, a.Place) {
 				return t.Name
 			}
 		}

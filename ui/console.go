@@ -62,5 +62,5 @@ type Console interface {
 	// History is the journal, oldest first.
 	History() []checklist.Event
 	// RunLog is the path of a run's log.
-	RunLog(run string) (string, error)
+	RunLog(ctx context.Context, run string) (string, error)
 }

@@ -170,7 +170,7 @@ func (f *fake) History() []checklist.Event {
 	defer f.mu.Unlock()
 	return f.events
 }
-func (f *fake) RunLog(run string) (string, error) {
+func (f *fake) RunLog(_ context.Context, run string) (string, error) {
 	if f.log == "" {
 		return "", fmt.Errorf("run %s has no log", run)
 	}

@@ -65,7 +65,7 @@ func (m *model) readLog() tea.Cmd {
 	m.log.reading = true
 	gen, run, offset, ctx, c := m.log.gen, m.log.run, m.log.offset, m.ctx, m.console
 	return func() tea.Msg {
-		path, err := c.RunLog(run)
+		path, err := c.RunLog(ctx, run)
 		if err != nil {
 			return logMsg{gen: gen, err: err}
 		}

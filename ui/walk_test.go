@@ -100,7 +100,7 @@ func TestOpenAndCloseARelease(t *testing.T) {
 
 func TestRemoveAnArtifact(t *testing.T) {
 	f := newFake(t)
-	f.view.Targets[1].Place = f.staged[0].Place
+	f.view.Targets[1].Places = []storage.Place{f.staged[0].Place}
 	d := drive(t, f, 80, 24, Options{})
 	d.press("2")
 	d.sees("target   core-el8")

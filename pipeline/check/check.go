@@ -14,20 +14,27 @@ import (
 	"gantry/pipeline"
 )
 
-// Make makes the step of an item that uses check.key, check.staged, check.space,
-// check.secrets or check.http.
+// Make makes the step of an item that uses check.key, check.cosign,
+// check.secrets, check.staging, check.staged, check.space, check.http or
+// check.health.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	switch item.Uses {
 	case "check.key":
 		return newKey(cfg, item)
+	case "check.cosign":
+		return newCosign(cfg, item)
+	case "check.staging":
+		return newReach(cfg, item)
 	case "check.staged":
 		return newStaged(cfg, item)
 	case "check.space":
 		return newSpace(cfg, item)
 	case "check.secrets":
-		return observation{run: secrets(cfg)}, knows(item)
+		return newSecrets(cfg, item)
 	case "check.http":
 		return newProbe(cfg, item)
+	case "check.health":
+		return newHealth(cfg, item)
 	}
 	return nil, fmt.Errorf("item %s uses %q, which is no check", item.ID, config.Inert(item.Uses))
 }
@@ -58,20 +65,37 @@ func (w watched) Inputs(ctx context.Context, env *pipeline.Env) (string, error) 
 	return w.inputs(ctx, env)
 }
 
-// targets are those that an item is about: its own, or all.
-func targets(cfg *config.Release, item checklist.Item) ([]*config.Target, error) {
-	if item.Target != "" {
-		t, ok := cfg.Target(item.Target)
-		if !ok {
-			return nil, fmt.Errorf("item %s is about target %q, which the configuration does not have", item.ID, item.Target)
-		}
-		return []*config.Target{t}, nil
+// scope is what an item is about: its own target, or those of the release.
+type scope struct {
+	cfg *config.Release
+	own *config.Target
+}
+
+func newScope(cfg *config.Release, item checklist.Item) (scope, error) {
+	if item.Target == "" {
+		return scope{cfg: cfg}, nil
 	}
-	var all []*config.Target
-	for i := range cfg.Targets {
-		all = append(all, &cfg.Targets[i])
+	t, ok := cfg.Target(item.Target)
+	if !ok {
+		return scope{}, fmt.Errorf("item %s is about target %q, which the configuration does not have", item.ID, config.Inert(item.Target))
 	}
-	return all, nil
+	return scope{cfg, t}, nil
+}
+
+// targets are those that the item is about; outside a release all that are
+// configured.
+func (s scope) targets(env *pipeline.Env) []*config.Target {
+	if s.own != nil {
+		return []*config.Target{s.own}
+	}
+	if len(env.Targets) > 0 {
+		return env.Targets
+	}
+	all := make([]*config.Target, len(s.cfg.Targets))
+	for i := range s.cfg.Targets {
+		all[i] = &s.cfg.Targets[i]
+	}
+	return all
 }
 
 // knows refuses options that a check does not have: a mistyped one would change

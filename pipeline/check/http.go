@@ -58,44 +58,96 @@ func newProbe(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	return observation{pr.run}, nil
 }
 
-func (p probe) run(ctx context.Context, env *pipeline.Env, _ *pipeline.Progress) (pipeline.Evidence, error) {
+func (p probe) run(ctx context.Context, env *pipeline.Env, log *pipeline.Progress) (pipeline.Evidence, error) {
+	a, err := p.ask(ctx, env.Now)
+	for _, c := range a.cautions {
+		log.Logf("%s", c)
+	}
+	return a.evidence(), err
+}
+
+// answer is what a server answered.
+type answer struct {
+	url      string
+	status   int // 0 where there was no answer
+	bytes    int
+	took     time.Duration
+	days     *int           // that its certificate lasts
+	skew     *time.Duration // how far its clock is ahead of ours
+	cautions []string       // what is not wrong, but may soon be
+}
+
+func (a answer) statusText() string {
+	return strings.TrimSpace(strconv.Itoa(a.status) + " " + http.StatusText(a.status))
+}
+
+func (a answer) evidence() pipeline.Evidence {
+	if a.status == 0 {
+		return nil
+	}
+	ev := pipeline.Evidence{"status": a.statusText(), "bytes": strconv.Itoa(a.bytes), "url": a.url}
+	if a.days != nil {
+		ev["certificate days left"] = strconv.Itoa(*a.days)
+	}
+	if a.skew != nil {
+		ev["clock skew"] = a.skew.String()
+	}
+	return ev
+}
+
+// ask makes the request and judges what came back.
+func (p probe) ask(ctx context.Context, now func() time.Time) (a answer, err error) {
 	ctx, stop := context.WithTimeoutCause(ctx, time.Duration(p.Timeout), fmt.Errorf("no whole answer within %s", time.Duration(p.Timeout)))
 	defer stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
 	if err != nil {
-		return nil, fmt.Errorf("probe %s: %w", p.Name, err)
+		return a, fmt.Errorf("probe %s: %w", p.Name, err)
 	}
 	req.Header.Set("User-Agent", "gantry")
 	if p.Username != "" && !p.anonymous {
 		secret, err := p.Password.Reveal(p.dir)
 		if err != nil {
-			return nil, fmt.Errorf("probe %s: %w", p.Name, err)
+			return a, fmt.Errorf("probe %s: %w", p.Name, err)
 		}
 		req.SetBasicAuth(p.Username, string(secret))
 	}
 	client, done := newClient()
 	defer done()
+	began, before := time.Now(), now()
 	resp, err := client.Do(req)
+	after := now()
 	if err != nil {
-		return nil, config.Hint(fmt.Errorf("probe %s: %s: %w", p.Name, p.URL, why(ctx, err)), "is the server up, and reachable from here?")
+		return a, config.Hint(fmt.Errorf("probe %s: %s: %w", p.Name, p.URL, why(ctx, err)), trouble(err))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, bodyMost))
 	if err != nil {
-		return nil, fmt.Errorf("probe %s: read the answer of %s: %w", p.Name, p.URL, why(ctx, err))
+		return a, fmt.Errorf("probe %s: read the answer of %s: %w", p.Name, p.URL, why(ctx, err))
 	}
-	status := strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
-	ev := pipeline.Evidence{"status": status, "bytes": strconv.Itoa(len(body)), "url": shown(resp.Request.URL)}
-	if days, ok := certificate(resp.TLS, env.Now()); ok {
-		ev["tls days left"] = strconv.Itoa(days)
-	}
+	a = answer{url: shown(resp.Request.URL), status: resp.StatusCode, bytes: len(body), took: time.Since(began)}
+	a.days, a.skew = certificate(resp.TLS, after), clock(resp.Header, before, after)
 	if resp.StatusCode != p.Status {
-		return ev, fmt.Errorf("probe %s: %s answers %s, wanted is %d", p.Name, ev["url"], status, p.Status)
+		return a, fmt.Errorf("probe %s: %s answers %s, wanted is %d", p.Name, a.url, a.statusText(), p.Status)
 	}
 	if p.Contains != "" && !bytes.Contains(body, []byte(p.Contains)) {
-		return ev, fmt.Errorf("probe %s: the first %d bytes of %s do not hold %q", p.Name, len(body), ev["url"], p.Contains)
+		return a, fmt.Errorf("probe %s: the first %d bytes of %s do not hold %q", p.Name, len(body), a.url, p.Contains)
 	}
-	return ev, nil
+	if err := p.lasting(&a); err != nil {
+		return a, fmt.Errorf("probe %s: %s: %w", p.Name, a.url, err)
+	}
+	if limit := time.Duration(p.Timeout); a.took > limit/2 {
+		a.cautions = append(a.cautions, fmt.Sprintf("it took %s, near the limit of %s", a.took.Round(time.Millisecond), limit))
+	}
+	return a, nil
+}
+
+// trouble is what to look at where there is no answer.
+func trouble(err error) string {
+	var bad *tls.CertificateVerificationError
+	if errors.As(err, &bad) {
+		return "renew the certificate, or make the system trust who issued it: clients refuse it too"
+	}
+	return "is the server up, and reachable from here?"
 }
 
 // why is what went wrong, without the URL: a redirect may have filled it with a
@@ -120,12 +172,4 @@ func why(ctx context.Context, err error) error {
 func shown(u *url.URL) string {
 	text := config.Inert((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 	return text[:min(shownMost, len(text))]
-}
-
-// certificate tells how long the server's certificate lasts.
-func certificate(state *tls.ConnectionState, now time.Time) (days int, ok bool) {
-	if state == nil || len(state.PeerCertificates) == 0 {
-		return 0, false
-	}
-	return int(state.PeerCertificates[0].NotAfter.Sub(now).Hours() / 24), true
 }

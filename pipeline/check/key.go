@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,20 +17,26 @@ import (
 // margin is how long a key must last at least.
 const margin = 30
 
-// newKey checks one key (With key) or all: the public file that clients are
-// given is a real key and no placeholder, it is the private key's, the private
-// key can be unlocked, and neither expires within 30 days (With days).
+// newKey checks one key (With key), or those of the targets that the item is
+// about: the public file that clients are given is a real key and no placeholder,
+// it is the private key's, the private key can be unlocked, and neither expires
+// within 30 days (With days). Images are signed with keys of another kind, which
+// check.cosign checks.
 func newKey(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	if err := knows(item, "key", "days"); err != nil {
 		return nil, err
 	}
-	keys := cfg.Keys
+	about, err := newScope(cfg, item)
+	if err != nil {
+		return nil, err
+	}
+	var only *config.Key
 	if name := item.With["key"]; name != "" {
 		k, ok := cfg.Key(name)
 		if !ok {
 			return nil, fmt.Errorf("item %s is about key %q, which the configuration does not have", item.ID, config.Inert(name))
 		}
-		keys = []config.Key{*k}
+		only = k
 	}
 	days := margin
 	if text := item.With["days"]; text != "" {
@@ -40,18 +47,44 @@ func newKey(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		days = n
 	}
 	return observation{func(_ context.Context, env *pipeline.Env, p *pipeline.Progress) (pipeline.Evidence, error) {
+		keys := []*config.Key{only}
+		if only == nil {
+			var err error
+			if keys, err = packageKeys(cfg, about.targets(env)); err != nil {
+				return nil, err
+			}
+		}
 		if len(keys) == 0 {
-			return nil, config.Hint(fmt.Errorf("no key is configured"), "write one under keys in release.yaml")
+			return pipeline.Evidence{"keys": "none to check: every target is an image"}, nil
 		}
 		ev := pipeline.Evidence{}
 		for _, k := range keys {
 			p.File(string(k.Name))
-			if err := key(cfg, k, env.Now(), days, ev); err != nil {
+			if err := key(cfg, *k, env.Now(), days, ev); err != nil {
 				return nil, fmt.Errorf("key %s: %w", k.Name, err)
 			}
 		}
 		return ev, nil
 	}}, nil
+}
+
+// packageKeys are the OpenPGP keys of targets, each once. They are none only
+// where every target is an image.
+func packageKeys(cfg *config.Release, targets []*config.Target) ([]*config.Key, error) {
+	var keys []*config.Key
+	for _, t := range targets {
+		if t.Format == config.FormatOCI {
+			continue
+		}
+		k, ok := cfg.Key(string(t.Key))
+		if !ok {
+			return nil, config.Hint(fmt.Errorf("target %s has no key", t.Name), "write one under keys in release.yaml, and name it as key of the target")
+		}
+		if !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys, nil
 }
 
 func key(cfg *config.Release, k config.Key, now time.Time, days int, ev pipeline.Evidence) error {

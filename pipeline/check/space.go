@@ -26,7 +26,7 @@ func newSpace(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	if err := knows(item, "bytes"); err != nil {
 		return nil, err
 	}
-	about, err := targets(cfg, item)
+	about, err := newScope(cfg, item)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func newSpace(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		}
 	}
 	return observation{func(ctx context.Context, env *pipeline.Env, _ *pipeline.Progress) (pipeline.Evidence, error) {
-		all, err := list(ctx, env, about)
+		all, err := list(ctx, env, about.targets(env))
 		if err != nil {
 			return nil, err
 		}

@@ -10,68 +10,84 @@ import (
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/channel"
 	"gantry/storage"
 )
 
-// newStaged checks that artifacts are staged for the item's target, or for every
-// target, and that they are intact: every package has a sidecar, every sidecar a
-// package, and the digests are equal.
+// newStaged checks that what must be is staged for the targets that the item is
+// about, that it is intact, and that a final release holds no pre-release. Every
+// package has a sidecar, every sidecar a package, and the digests are equal.
 func newStaged(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	if err := knows(item); err != nil {
 		return nil, err
 	}
-	about, err := targets(cfg, item)
+	about, err := newScope(cfg, item)
 	if err != nil {
 		return nil, err
 	}
 	return watched{
 		observation{func(ctx context.Context, env *pipeline.Env, p *pipeline.Progress) (pipeline.Evidence, error) {
-			return staged(ctx, env, about, p)
+			return staged(ctx, env, about.targets(env), p)
 		}},
 		func(ctx context.Context, env *pipeline.Env) (string, error) {
-			all, err := list(ctx, env, about)
+			all, err := list(ctx, env, about.targets(env))
 			return storage.Fingerprint(all), err
 		},
 	}, nil
 }
 
-func place(t *config.Target) storage.Place {
-	return storage.Place{Component: string(t.Component), Series: string(t.Series), Format: string(t.Format), OS: string(t.OS)}
+// places are where the artifacts of a target are staged.
+func places(t *config.Target) []storage.Place {
+	var all []storage.Place
+	for _, os := range t.Places() {
+		all = append(all, storage.Place{Component: string(t.Component), Series: string(t.Series), Format: string(t.Format), OS: os})
+	}
+	return all
 }
 
+// list lists what is staged for targets, each place once.
 func list(ctx context.Context, env *pipeline.Env, about []*config.Target) ([]storage.Artifact, error) {
 	var all []storage.Artifact
+	seen := map[storage.Place]bool{}
 	for _, t := range about {
-		as, err := env.Staging.List(ctx, place(t))
-		if err != nil {
-			return nil, fmt.Errorf("list what is staged for %s: %w", t.Name, err)
+		for _, place := range places(t) {
+			if seen[place] {
+				continue
+			}
+			seen[place] = true
+			as, err := env.Staging.List(ctx, place)
+			if err != nil {
+				return nil, fmt.Errorf("list what is staged for %s: %w", t.Name, err)
+			}
+			all = append(all, as...)
 		}
-		all = append(all, as...)
 	}
 	return all, nil
 }
 
 func staged(ctx context.Context, env *pipeline.Env, about []*config.Target, p *pipeline.Progress) (pipeline.Evidence, error) {
-	var all []storage.Artifact
-	for _, t := range about {
-		as, err := list(ctx, env, []*config.Target{t})
-		if err != nil {
-			return nil, err
+	all, err := list(ctx, env, about)
+	if err != nil {
+		return nil, err
+	}
+	m := NewMatrix(about, all)
+	if len(m.Lacking) > 0 { // which needs no hashing
+		p.Logf("%s", m)
+		for _, l := range m.Lacking {
+			p.Logf("%s", l)
 		}
-		all = append(all, as...)
-		if len(as) == 0 {
-			return nil, config.Hint(fmt.Errorf("nothing is staged for %s", t.Name), "stage its packages: gantry stage "+string(t.Name)+" FILE...")
-		}
+		return m.evidence(all), config.Hint(errors.New(first(m.Lacking)), "stage it: gantry stage TARGET FILE...")
 	}
 	var size int64
 	for _, a := range all {
 		size += a.Size
 	}
 	p.Phase("verify what is staged", pipeline.Bytes, size)
-	all, err := env.Staging.VerifyAll(ctx, all, p.Add, p.File)
-	if err != nil {
+	if all, err = env.Staging.VerifyAll(ctx, all, p.Add, p.File); err != nil {
 		return nil, err
 	}
+	m = NewMatrix(about, all)
+	p.Logf("%s", m)
 	var odd []string
 	for _, a := range all {
 		if a.Verdict != storage.Verified {
@@ -84,21 +100,66 @@ func staged(ctx context.Context, env *pipeline.Env, about []*config.Target, p *p
 		}
 	}
 	if len(odd) > 0 {
-		return nil, config.Hint(errors.New(some(odd, len(all))), "stage these again with their checksums, or remove them; the run's log names all")
+		return m.evidence(all), config.Hint(errors.New(some(odd, len(all))), "stage these again with their checksums, or remove them; the run's log names all")
 	}
-	return pipeline.Evidence{
+	if early := prereleases(env, all); len(early) > 0 {
+		for _, line := range early {
+			p.Logf("%s", line)
+		}
+		return m.evidence(all), config.Hint(fmt.Errorf("for the wrong channel: %s", some(early, len(all))), "remove them and stage the final packages; or waive this with the reason")
+	}
+	return m.evidence(all), nil
+}
+
+// prereleases are the artifacts that a final release must not hold.
+func prereleases(env *pipeline.Env, all []storage.Artifact) []string {
+	if env.Release == "" || !channel.Final(strings.TrimSuffix(env.Release, "-"+env.Version), env.Version) {
+		return nil
+	}
+	var lines []string
+	for _, a := range all {
+		format := config.Format(a.Format)
+		if pkg, ok := channel.Split(format, a.File); ok {
+			for _, f := range channel.Early(format, []channel.Package{pkg}) {
+				lines = append(lines, config.Inert(f.File)+": "+f.What)
+			}
+		}
+	}
+	return lines
+}
+
+// evidence is what was staged: in all, and for each target.
+func (m *Matrix) evidence(all []storage.Artifact) pipeline.Evidence {
+	var size int64
+	for _, a := range all {
+		size += a.Size
+	}
+	ev := pipeline.Evidence{
 		"artifacts":   strconv.Itoa(len(all)),
 		"bytes":       strconv.FormatInt(size, 10),
 		"fingerprint": storage.Fingerprint(all),
-	}, nil
+	}
+	for _, row := range m.Rows {
+		for i, c := range row.Cells {
+			if len(c.Targets) > 0 {
+				ev["staged "+m.Columns[i]+" "+row.Name] = c.String()
+			}
+		}
+	}
+	return ev
 }
 
 // some names the first of many.
 func some(odd []string, of int) string {
+	return fmt.Sprintf("%d of %d artifacts are not as they must be: %s", len(odd), of, first(odd))
+}
+
+// first are the first lines of many.
+func first(lines []string) string {
 	const most = 5
-	text := fmt.Sprintf("%d of %d artifacts are not as they must be: %s", len(odd), of, strings.Join(odd[:min(most, len(odd))], "; "))
-	if len(odd) > most {
-		text += fmt.Sprintf("; and %d more", len(odd)-most)
+	text := strings.Join(lines[:min(most, len(lines))], "; ")
+	if len(lines) > most {
+		text += fmt.Sprintf("; and %d more", len(lines)-most)
 	}
 	return text
 }

@@ -15,7 +15,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repository"
 	"gantry/pipeline/sign"
 	"gantry/storage"
 )
@@ -31,7 +33,7 @@ const (
 // assembly is a snapshot in the making.
 type assembly struct {
 	*world
-	build *storage.Build
+	build storage.Build
 	key   *sign.Key
 	p     *pipeline.Progress
 
@@ -42,10 +44,10 @@ type assembly struct {
 // assemble begins a snapshot that is newer than all that production ever served,
 // after removing what interrupted builds left. The caller aborts it.
 func (w *world) assemble(ctx context.Context, key *sign.Key, p *pipeline.Progress) (*assembly, error) {
-	if err := w.served.Sweep(ctx); err != nil {
+	if err := w.Served.Sweep(ctx); err != nil {
 		return nil, fmt.Errorf("remove what an interrupted build left: %w", err)
 	}
-	b, err := w.served.Begin(ctx, w.env.Now(), w.highest())
+	b, err := w.tree.Begin(ctx, w.Env.Now(), w.Highest())
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +77,7 @@ func (a *assembly) link(ctx context.Context, phase string, files []linked) error
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			f, err := a.build.Link(l.from, l.file)
+			f, err := a.build.Link(ctx, l.from, l.file)
 			if err != nil {
 				return err
 			}
@@ -93,12 +95,12 @@ func (a *assembly) link(ctx context.Context, phase string, files []linked) error
 func (a *assembly) retain(ctx context.Context) error {
 	var files []linked
 	chosen := map[string]bool{}
-	for _, id := range a.kept() {
-		s, err := a.snapshot(id)
+	for _, id := range a.Kept() {
+		s, err := a.Snapshot(ctx, id)
 		if err != nil {
 			return err
 		}
-		for _, f := range lasting(s) {
+		for _, f := range (trade{}).Lasting(s) {
 			if is, ok := a.paths[f.Path]; ok {
 				if is.SHA256 != f.SHA256 {
 					a.p.Logf("%s is another file in snapshot %s; clients that hold its metadata have to refresh", f.Path, id)
@@ -116,9 +118,9 @@ func (a *assembly) retain(ctx context.Context) error {
 	return a.link(ctx, "keep served", files)
 }
 
-// lasting is the files of a snapshot that its own metadata leads to under names
+// Lasting is the files of a snapshot that its own metadata leads to under names
 // that no other file ever has.
-func lasting(s *snapshot) []storage.File {
+func (trade) Lasting(s *repository.Snapshot) []storage.File {
 	var all []storage.File
 	for _, f := range s.Files {
 		if f.Retained {
@@ -133,8 +135,8 @@ func lasting(s *snapshot) []storage.File {
 }
 
 // create writes a small file.
-func (a *assembly) create(path string, content []byte) error {
-	e, err := a.build.Create(path)
+func (a *assembly) create(ctx context.Context, path string, content []byte) error {
+	e, err := a.build.Create(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func (a *assembly) create(path string, content []byte) error {
 
 // finish writes what leads to the packages, the signed repomd.xml and the
 // mirrorlist, and makes the snapshot complete and verified.
-func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage, m storage.Manifest, from ancestry) (*storage.Manifest, error) {
+func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage, m storage.Manifest, from repository.Lineage) (*storage.Manifest, error) {
 	if err := a.retain(ctx); err != nil {
 		return nil, err
 	}
@@ -167,9 +169,9 @@ func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage
 	}{
 		{repomdPath, repomd},
 		{signaturePath, signature},
-		{mirrorlistPath, []byte(a.prefix(a.served, a.build.ID()) + "\n")},
+		{mirrorlistPath, []byte(prefix(a.Target, a.tree, a.build.ID()) + "\n")},
 	} {
-		if err := a.create(f.path, f.content); err != nil {
+		if err := a.create(ctx, f.path, f.content); err != nil {
 			return nil, err
 		}
 	}
@@ -177,7 +179,7 @@ func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage
 	if err != nil {
 		return nil, fmt.Errorf("write the manifest: %w", err)
 	}
-	m.Target, m.Release = string(a.target.Name), a.env.Release
+	m.Target, m.Release = string(a.Target.Name), a.Env.Release
 	m.Extra = map[string]json.RawMessage{"lineage": lineage, "repodata": index}
 	a.p.Phase("verify", pipeline.Bytes, 0)
 	return a.build.Commit(ctx, m, a.p.Add)
@@ -185,10 +187,10 @@ func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage
 
 // prefix is the address of a snapshot as a mirrorlist gives it. Without a
 // configured address it is that of the directory.
-func (t trade) prefix(served *storage.Served, id string) string {
-	base := strings.TrimRight(t.target.URL, "/")
+func prefix(t *config.Target, tree storage.Tree, id string) string {
+	base := strings.TrimRight(t.URL, "/")
 	if base == "" {
-		base = (&url.URL{Scheme: "file", Path: served.Path()}).String()
+		base = (&url.URL{Scheme: "file", Path: tree.Path()}).String()
 	}
 	return base + "/snapshots/" + id + "/"
 }

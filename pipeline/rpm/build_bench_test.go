@@ -29,7 +29,7 @@ func TestBuildChild(t *testing.T) {
 	s := &shop{t: t, dir: words[0], clock: time.Now()}
 	s.configure(", policy: replace")
 	if id := s.at("production"); id != "" {
-		m, _, err := s.served.Manifest(id)
+		m, _, err := s.served.Manifest(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repository"
 	"gantry/pipeline/sign"
 )
 
@@ -39,7 +40,7 @@ type outlet interface {
 // believes nothing that it did not check. It knows what it should find.
 type client struct {
 	outlet
-	want   *snapshot
+	want   *repository.Snapshot
 	prefix string // address of that snapshot, as the mirrorlist gives it
 	public *sign.Public
 	at     time.Time
@@ -97,7 +98,7 @@ func onlyLine(list []byte) (string, error) {
 		}
 	}
 	if len(lines) != 1 {
-		return "", fmt.Errorf("it names %s, not one", count(len(lines), "address", "addresses"))
+		return "", fmt.Errorf("it names %s, not one", repository.Count(len(lines), "address", "addresses"))
 	}
 	return lines[0], nil
 }
@@ -144,7 +145,7 @@ func (c *client) signed(ctx context.Context) (*Repomd, error) {
 // which is looked at where every package is read too.
 func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error) {
 	missing := map[string]string{} // digests by path
-	for _, f := range c.want.packages() {
+	for _, f := range c.want.Packages() {
 		missing[f.Path] = f.SHA256
 	}
 	var packages []PackageRef
@@ -181,7 +182,7 @@ func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error)
 			return nil, err
 		}
 		for path := range missing {
-			return nil, fmt.Errorf("%s does not name %s: %s of the snapshot", d.Href, path, count(len(missing), "package is missing", "packages are missing"))
+			return nil, fmt.Errorf("%s does not name %s: %s of the snapshot", d.Href, path, repository.Count(len(missing), "package is missing", "packages are missing"))
 		}
 		if len(packages) == 0 {
 			return nil, errors.New("its metadata names no package")

@@ -5,16 +5,16 @@ import (
 	"testing"
 
 	"gantry/pipeline"
-	"gantry/pipeline/rpm"
+	"gantry/pipeline/repository"
 	"gantry/storage"
 )
 
 // A flip that ends anywhere leaves production on one snapshot or the other,
 // whole; looking tells which, and the same plan run again brings it about.
 func TestCrashedFlip(t *testing.T) {
-	points := append([]string{"flip.checked", "flip.linked", "flip.renamed", "flip.synced"}, rpm.Points()...)
+	points := append([]string{"flip.checked", "flip.linked", "flip.renamed", "flip.synced"}, repository.Points()...)
 	for _, point := range points {
-		if i := slices.Index(append(storage.Points(), rpm.Points()...), point); i < 0 {
+		if i := slices.Index(append(storage.Points(), repository.Points()...), point); i < 0 {
 			t.Errorf("%s is no failpoint", point)
 		}
 	}

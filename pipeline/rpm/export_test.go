@@ -1,11 +1,15 @@
 package rpm
 
-import "time"
+import (
+	"time"
+
+	"gantry/pipeline/repository"
+)
 
 // SetSilence changes how long verify waits for a silent server, until the
 // returned function is called.
 func SetSilence(d time.Duration) (restore func()) {
-	was := silence
-	silence = d
-	return func() { silence = was }
+	was := repository.Silence
+	repository.Silence = d
+	return func() { repository.Silence = was }
 }

@@ -14,6 +14,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repository"
 	"gantry/pipeline/rpm"
 	"gantry/pipeline/sign"
 	"gantry/storage"
@@ -172,7 +173,7 @@ func TestForeignSnapshot(t *testing.T) {
 // A flip or a prune that is cancelled anywhere leaves the pointer on the one
 // snapshot or the other, whole, and can be done again.
 func TestCancelledAnywhere(t *testing.T) {
-	flips := append([]string{"", "flip.checked", "flip.linked", "flip.renamed", "flip.synced"}, rpm.Points()...)
+	flips := append([]string{"", "flip.checked", "flip.linked", "flip.renamed", "flip.synced"}, repository.Points()...)
 	for verb, points := range map[string][]string{
 		"promote": flips, "refresh": flips, "rollback": flips, "prune": {"", "remove.renamed", "remove.synced"},
 	} {
@@ -236,7 +237,7 @@ func TestEveryFlipGoesForward(t *testing.T) {
 	last := map[string]time.Time{}
 	see := func(pointer string) {
 		t.Helper()
-		m, _, err := s.served.Manifest(s.at(pointer))
+		m, _, err := s.served.Manifest(t.Context(), s.at(pointer))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,64 +1,124 @@
 package rpm
 
 import (
+	"context"
 	"fmt"
+	"strings"
 
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repository"
+	"gantry/storage"
 )
 
-// The pointers of a target, which are also the words that verify takes.
-const (
-	staging    = "staging"
-	production = "production"
-)
+// trade is RPM repositories.
+type trade struct{}
 
-// trade is what every step of this trade knows: the configuration, the target
-// and the item it is run for.
-type trade struct {
-	cfg    *config.Release
-	target *config.Target
-	item   checklist.Item
-}
-
-// Make makes the step of an item on an RPM target, by the verb that it uses:
-// build, stage, promote, rollback, refresh, verify or prune.
+// Make makes the step of an item on an RPM target; see repository.Make for verbs
+// and options.
 //
 // A target serves packages of its own architecture and noarch ones. Those of an
 // architecture that it could run besides, such as i686 on x86_64, are refused:
 // nothing says that a release is meant to be multilib, and a package that went
 // astray is the likelier reason.
-//
-// Options of items: "to" of rollback is the snapshot to go back to, empty for
-// the one served before; "pointer" of verify is staging or production (the
-// default), "via" is http or files (by default http where the target has such a
-// URL), "packages" is all (the default) or sample:N.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	target, ok := cfg.Target(item.Target)
+	return repository.Make(cfg, item, config.FormatRPM, trade{})
+}
+
+// Face is what clients of a target look at first: the mirrorlist, which names one
+// snapshot.
+func Face(*config.Target) storage.Face {
+	return storage.Face{File: mirrorlistPath, ID: func(list []byte) (string, error) {
+		address, err := onlyLine(list)
+		if err != nil {
+			return "", err
+		}
+		id, ok := strings.CutSuffix(address[strings.LastIndex(strings.TrimSuffix(address, "/"), "/")+1:], "/")
+		if !ok {
+			return "", fmt.Errorf("it names %s, which is no snapshot", config.Inert(clip(address)))
+		}
+		return id, nil
+	}}
+}
+
+// Traits are what is always so of RPM repositories.
+func (trade) Traits() repository.Traits {
+	return repository.Traits{
+		Noun: "an RPM repository", Forward: true,
+		Down: "they go down with dnf distro-sync", Stale: "dnf --refresh",
+	}
+}
+
+// world is a target as it is at a moment, with its tree of files.
+type world struct {
+	*repository.World
+	tree storage.Tree
+}
+
+// at is the world of a step of this trade.
+func at(w *repository.World) (*world, error) {
+	tree, ok := w.Served.(storage.Tree)
 	if !ok {
-		return nil, config.Hint(fmt.Errorf("%s: no target %q in the configuration", item.Uses, config.Inert(item.Target)),
-			"name one of the targets of release.yaml")
+		return nil, fmt.Errorf("%s is not served as files", w.Target.Name)
 	}
-	if target.Format != config.FormatRPM {
-		return nil, fmt.Errorf("%s: target %s is not an RPM repository but %q", item.Uses, target.Name, target.Format)
+	return &world{w, tree}, nil
+}
+
+// Key is the fingerprint of the key that clients of the target are given.
+func (trade) Key(w *repository.World) (string, error) {
+	public, err := repository.PublicKey(w.Config, w.Target)
+	if err != nil {
+		return "", err
 	}
-	t := trade{cfg: cfg, target: target, item: item}
-	switch item.Uses {
-	case "build":
-		return &build{t}, nil
-	case "stage":
-		return &flip{trade: t, pointer: staging, goal: stageGoal}, nil
-	case "promote":
-		return &flip{trade: t, pointer: production, goal: promoteGoal}, nil
-	case "rollback":
-		return &flip{trade: t, pointer: production, goal: rollbackGoal}, nil
-	case "refresh":
-		return &flip{trade: t, pointer: production, goal: refreshGoal}, nil
-	case "verify":
-		return newVerify(t)
-	case "prune":
-		return &prune{t}, nil
+	return public.Fingerprint(), nil
+}
+
+// Ready makes sure that the target's private key is here and can sign.
+func (trade) Ready(w *repository.World) error {
+	_, err := repository.SigningKey(w.Config, w.Target, w.Env.Now())
+	return err
+}
+
+// Survey identifies the staged packages and chooses those of the snapshot.
+func (trade) Survey(ctx context.Context, of *repository.World, artifacts []storage.Artifact, from repository.Lineage) (*repository.Survey, error) {
+	w, err := at(of)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("an RPM repository has no %q: use build, stage, promote, rollback, refresh, verify or prune", config.Inert(item.Uses))
+	staged, err := w.ingest(ctx, artifacts, from.Key)
+	if err != nil {
+		return nil, err
+	}
+	chosen, warnings, err := w.choose(ctx, staged, from.Key)
+	if err != nil {
+		return nil, err
+	}
+	s := &repository.Survey{Packages: make([]storage.File, len(chosen)), Warnings: warnings}
+	for i, c := range chosen {
+		s.Packages[i] = c.asFile()
+		if !c.ready {
+			s.Fresh++
+		}
+	}
+	s.Publish = func(ctx context.Context, like *repository.Snapshot, p *pipeline.Progress) (pipeline.Evidence, error) {
+		key, err := repository.SigningKey(w.Config, w.Target, w.Env.Now())
+		if err != nil {
+			return nil, err
+		}
+		m, err := w.publish(ctx, chosen, key, from, storage.Manifest{Base: w.Production}, like, p)
+		if err != nil {
+			return nil, err
+		}
+		return m.evidence(), nil
+	}
+	return s, nil
+}
+
+// Compare compares two EVRs as rpm does.
+func (trade) Compare(a, b string) int { return CompareEVR(a, b) }
+
+// Pruned has nothing to do: packages lie in the snapshots.
+func (trade) Pruned(context.Context, *repository.World, []*repository.Snapshot, *pipeline.Progress) error {
+	return nil
 }

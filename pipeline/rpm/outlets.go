@@ -5,54 +5,39 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
-	"gantry/config"
+	"gantry/pipeline/repository"
 	"gantry/storage"
 )
 
 // outlet chooses where clients of the target get the files of a snapshot from:
 // http or files; by default http where the target has such an address.
-func (t trade) outlet(served *storage.Served, id, via string) (outlet, error) {
+func (w *world) outlet(id, via string) (outlet, error) {
 	if via == "" {
 		via = "files"
-		if t.online() {
+		if repository.Online(w.Target) {
 			via = "http"
 		}
 	}
-	if via == "files" {
-		root, err := os.OpenRoot(served.Path())
+	if via == "http" {
+		from, err := repository.OpenWeb(w.Config, w.Target)
 		if err != nil {
-			return nil, fmt.Errorf("read what %s serves: %w", t.target.Name, err)
+			return nil, err
 		}
-		return &localTree{root: root, id: id}, nil
+		return &web{from, strings.TrimRight(w.Target.URL, "/"), prefix(w.Target, w.tree, id)}, nil
 	}
-	if !t.online() {
-		return nil, config.Hint(fmt.Errorf("target %s has no http address", t.target.Name), "give it a url in release.yaml, or verify the files: via: files")
+	if !filepath.IsAbs(w.tree.Path()) {
+		return &stored{tree: w.tree, id: id}, nil
 	}
-	w := &web{
-		base: strings.TrimRight(t.target.URL, "/"), prefix: t.prefix(served, id),
-		http: &http.Client{Transport: transport(), CheckRedirect: redirect},
+	root, err := os.OpenRoot(w.tree.Path())
+	if err != nil {
+		return nil, fmt.Errorf("read what %s serves: %w", w.Target.Name, err)
 	}
-	if s := t.target.Subscriber; s != nil {
-		password, err := s.Password.Reveal(t.cfg.Dir())
-		if err != nil {
-			return nil, fmt.Errorf("credentials of %s: %w", t.target.Name, err)
-		}
-		w.user, w.password = s.Username, string(password)
-	}
-	return w, nil
-}
-
-// online tells whether clients reach the target over HTTP.
-func (t trade) online() bool {
-	return strings.HasPrefix(t.target.URL, "http://") || strings.HasPrefix(t.target.URL, "https://")
+	return &localTree{root: root, id: id}, nil
 }
 
 // localTree is the served tree as a file server sees it.
@@ -87,127 +72,56 @@ func (d *localTree) near() bool { return true }
 
 func (d *localTree) close() { d.root.Close() }
 
+// stored is the tree on a store, read from there.
+type stored struct {
+	tree storage.Tree
+	id   string
+}
+
+func (s *stored) mirrorlist(ctx context.Context, pointer string) (io.ReadCloser, error) {
+	id, err := s.tree.Pointer(ctx, pointer)
+	if err != nil {
+		return nil, err
+	}
+	return s.tree.Open(ctx, id, mirrorlistPath)
+}
+
+func (s *stored) open(ctx context.Context, href string) (io.ReadCloser, int64, error) {
+	f, err := s.tree.Open(ctx, s.id, href)
+	if err != nil {
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, st.Size(), nil
+}
+
+func (s *stored) workers() int { return 4 }
+
+func (s *stored) near() bool { return false }
+
+func (s *stored) close() {}
+
 // web is the target over HTTP.
 type web struct {
-	base, prefix   string
-	user, password string
-	http           *http.Client
+	*repository.Web
+	base, prefix string
 }
-
-// silence is how long a server may send nothing.
-var silence = 30 * time.Second
-
-// transport gives up on a server that does not answer, not on one that is slow.
-func transport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: silence}).DialContext
-	t.ResponseHeaderTimeout = silence
-	t.DisableCompression = true // bytes are compared as they are
-	return t
-}
-
-// waysToServe is what to look at where a server does not give what is there.
-const waysToServe = "look into the log of the web server: it has to serve the target's directory under its url, and to follow the symbolic links in it"
-
-// errUnreachable says that there was nobody to ask.
-var errUnreachable = errors.New("cannot be reached")
 
 func (w *web) mirrorlist(ctx context.Context, pointer string) (io.ReadCloser, error) {
-	r, _, err := w.get(ctx, w.base+"/"+pointer+"/"+mirrorlistPath, true)
+	r, _, err := w.Get(ctx, w.base+"/"+pointer+"/"+mirrorlistPath, true)
 	return r, err
 }
 
 func (w *web) open(ctx context.Context, href string) (io.ReadCloser, int64, error) {
-	return w.get(ctx, w.prefix+href, href == repomdPath || href == signaturePath)
-}
-
-// redirect follows a server to another one, without the credentials: net/http
-// would give them to another port, or to http, of a host of the same name.
-func redirect(req *http.Request, via []*http.Request) error {
-	if first := via[0].URL; req.URL.Scheme != first.Scheme || req.URL.Host != first.Host {
-		req.Header.Del("Authorization")
-	}
-	const most = 5
-	if len(via) > most {
-		return config.Hint(fmt.Errorf("it sends on more than %d times", most), waysToServe)
-	}
-	return nil
-}
-
-// get asks for a file; for a fresh one past every cache, as dnf does for what
-// keeps its name.
-func (w *web) get(ctx context.Context, address string, fresh bool) (io.ReadCloser, int64, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		cancel(nil)
-		return nil, 0, fmt.Errorf("ask for %s: %w", config.Inert(clip(address)), err)
-	}
-	if fresh {
-		req.Header.Set("Cache-Control", "no-cache")
-	}
-	if w.user != "" {
-		req.SetBasicAuth(w.user, w.password)
-	}
-	resp, err := w.http.Do(req)
-	if err != nil {
-		defer cancel(nil)
-		var op *net.OpError
-		if errors.As(err, &op) && op.Op == "dial" {
-			err = fmt.Errorf("%w: %w", errUnreachable, op)
-		}
-		var outer *url.Error
-		if errors.As(err, &outer) { // it repeats the address
-			err = outer.Err
-			if outer.Timeout() && ctx.Err() == nil {
-				err = errSilent
-			}
-		}
-		return nil, 0, fmt.Errorf("%s: %w", address, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
-		cancel(nil)
-		err := fmt.Errorf("%s: the server says %s", address, config.Inert(resp.Status))
-		hint := waysToServe
-		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-			hint = "give the target credentials of a subscriber in release.yaml: subscriber, username and password"
-		}
-		return nil, 0, config.Hint(err, hint)
-	}
-	b := &body{ReadCloser: resp.Body, ctx: ctx, cancel: cancel}
-	b.timer = time.AfterFunc(silence, func() { cancel(errSilent) })
-	return b, resp.ContentLength, nil
-}
-
-var errSilent = config.Hint(errors.New("the server sends nothing more"), "look whether the web server and what stands before it are well, then verify again")
-
-// body is what a server sends, given up where it falls silent.
-type body struct {
-	io.ReadCloser
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	b.timer.Reset(silence)
-	n, err := b.ReadCloser.Read(p)
-	b.timer.Stop() // what is done with it may take its time
-	if err != nil && context.Cause(b.ctx) == errSilent {
-		err = errSilent
-	}
-	return n, err
-}
-
-func (b *body) Close() error {
-	b.timer.Stop()
-	b.cancel(nil)
-	return b.ReadCloser.Close()
+	return w.Get(ctx, w.prefix+href, href == repomdPath || href == signaturePath)
 }
 
 func (w *web) workers() int { return 4 }
 
 func (w *web) near() bool { return false }
 
-func (w *web) close() { w.http.CloseIdleConnections() }
+func (w *web) close() { w.Close() }

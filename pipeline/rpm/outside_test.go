@@ -116,7 +116,7 @@ func forged(t *testing.T, s *shop, change func(name, xml string) string, revisio
 	t.Helper()
 	at := func(path string) []byte {
 		t.Helper()
-		f, err := s.served.Open(s.at("production"), path)
+		f, err := s.served.Open(t.Context(), s.at("production"), path)
 		if err != nil {
 			t.Fatal(err)
 		}

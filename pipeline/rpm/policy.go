@@ -2,11 +2,13 @@ package rpm
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 
 	"gantry/config"
+	"gantry/pipeline/repository"
 	"gantry/storage"
 )
 
@@ -14,15 +16,15 @@ import (
 // the policy accumulate those of production too, as many versions of each as
 // the target keeps. It refuses packages that cannot stand beside each other or
 // beside what clients hold already. Warnings are what an operator should know.
-func (w *world) choose(staged []candidate, key string) (chosen []candidate, warnings []string, err error) {
+func (w *world) choose(ctx context.Context, staged []candidate, key string) (chosen []candidate, warnings []string, err error) {
 	if chosen, warnings, err = unique(staged); err != nil {
 		return nil, nil, err
 	}
-	if err := w.unserved(chosen); err != nil {
+	if err := w.unserved(ctx, chosen); err != nil {
 		return nil, nil, err
 	}
-	if w.target.Policy == config.Accumulate {
-		base, err := w.current()
+	if w.Target.Policy == config.Accumulate {
+		base, err := w.Current(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -32,12 +34,12 @@ func (w *world) choose(staged []candidate, key string) (chosen []candidate, warn
 			}
 		}
 		var left []candidate
-		if chosen, left = newest(chosen, w.target.Keep); len(left) > 0 {
+		if chosen, left = newest(chosen, w.Target.Keep); len(left) > 0 {
 			names := make([]string, len(left))
 			for i, c := range left {
 				names[i] = c.String()
 			}
-			warnings = append(warnings, fmt.Sprintf("staged, and left out since newer versions fill the %d that are kept: %s", w.target.Keep, few(names, ", ")))
+			warnings = append(warnings, fmt.Sprintf("staged, and left out since newer versions fill the %d that are kept: %s", w.Target.Keep, repository.Few(names, ", ")))
 		}
 	}
 	slices.SortFunc(chosen, func(a, b candidate) int { return cmp.Compare(a.path(), b.path()) })
@@ -72,14 +74,14 @@ func unique(staged []candidate) (chosen []candidate, warnings []string, err erro
 // unserved refuses a staged package whose name is that of one which clients may
 // hold or fetch, with other bytes: they would keep the old one for good, or meet
 // a digest that is not the one they were told.
-func (w *world) unserved(staged []candidate) error {
+func (w *world) unserved(ctx context.Context, staged []candidate) error {
 	served := map[string]storage.File{} // by path
 	in := map[string]string{}           // the snapshot, by path
-	for _, id := range append(w.kept(), w.staging) {
+	for _, id := range append(w.Kept(), w.Staging) {
 		if id == "" {
 			continue
 		}
-		s, err := w.snapshot(id)
+		s, err := w.Snapshot(ctx, id)
 		if err != nil {
 			return err
 		}
@@ -104,13 +106,13 @@ func (w *world) unserved(staged []candidate) error {
 }
 
 // accumulate adds the packages of the base that are not staged anew.
-func accumulate(staged []candidate, base *snapshot, key string) ([]candidate, error) {
+func accumulate(staged []candidate, base *repository.Snapshot, key string) ([]candidate, error) {
 	all := slices.Clone(staged)
 	have := map[NEVRA]bool{}
 	for _, c := range staged {
 		have[c.NEVRA] = true
 	}
-	there, err := base.candidates(key)
+	there, err := candidates(base, key)
 	for _, c := range there {
 		if !have[c.NEVRA] {
 			all = append(all, c)

@@ -13,6 +13,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repository"
 	"gantry/pipeline/sign"
 	"gantry/storage"
 )
@@ -39,7 +40,7 @@ func (m *made) evidence() pipeline.Evidence {
 // already is taken over, the rest is signed. Clients see nothing of it until a
 // pointer is moved to it. What the metadata of like says of its packages is
 // copied; like may be nil.
-func (w *world) publish(ctx context.Context, packages []candidate, key *sign.Key, from ancestry, m storage.Manifest, like *snapshot, p *pipeline.Progress) (*made, error) {
+func (w *world) publish(ctx context.Context, packages []candidate, key *sign.Key, from repository.Lineage, m storage.Manifest, like *repository.Snapshot, p *pipeline.Progress) (*made, error) {
 	a, err := w.assemble(ctx, key, p)
 	if err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func (w *world) publish(ctx context.Context, packages []candidate, key *sign.Key
 
 // signAll signs packages into the snapshot, one worker per processor.
 func (a *assembly) signAll(ctx context.Context, packages []candidate, bytes int64) error {
-	if a.target.Signatures == config.SignBoth {
+	if a.Target.Signatures == config.SignBoth {
 		bytes *= 2 // they are read twice
 	}
 	a.p.Phase("sign", pipeline.Bytes, bytes)
@@ -102,13 +103,13 @@ func (a *assembly) signOne(ctx context.Context, c candidate) error {
 		return err
 	}
 	defer source.Close()
-	e, err := a.build.Create(c.path())
+	e, err := a.build.Create(ctx, c.path())
 	if err != nil {
 		return err
 	}
 	defer e.Abort()
 	out := &sink{w: e}
-	is, err := Resign(out, reader{ctx, source, a.p}, a.key, a.target.Signatures, a.build.Time())
+	is, err := Resign(out, reader{ctx, source, a.p}, a.key, a.Target.Signatures, a.build.Time())
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -135,10 +136,10 @@ func (a *assembly) explain(ctx context.Context, c candidate, err error) error {
 	if !c.staged() {
 		return fmt.Errorf("sign %s of snapshot %s anew: %w", c, c.from, err)
 	}
-	if is, e := a.env.Staging.Verify(ctx, c.artifact, nil); e == nil && is.Verdict == storage.Mismatch {
-		err = config.Hint(errors.New(is.Detail), waysOut[storage.Mismatch])
+	if is, e := a.Env.Staging.Verify(ctx, c.artifact, nil); e == nil && is.Verdict == storage.Mismatch {
+		err = config.Hint(errors.New(is.Detail), repository.WaysOut[storage.Mismatch])
 	}
-	return notReleasable(c.artifact, err)
+	return repository.NotReleasable(c.artifact, err)
 }
 
 // sink remembers that it could not be written to, which is nothing of what was
@@ -157,22 +158,22 @@ func (s *sink) Write(b []byte) (int, error) {
 }
 
 // describe writes the metadata of the packages, which the snapshot holds by now.
-func (a *assembly) describe(ctx context.Context, packages []candidate, like *snapshot) (*Repodata, error) {
+func (a *assembly) describe(ctx context.Context, packages []candidate, like *repository.Snapshot) (*Repodata, error) {
 	a.p.Phase("describe", pipeline.Files, int64(len(packages)))
 	files := make([]PackageFile, len(packages))
 	for i, c := range packages {
 		f := a.paths[c.path()]
-		files[i] = PackageFile{File: f, ModTime: modified(f), Open: func() (io.ReadCloser, error) { return a.build.Open(f.Path) }}
+		files[i] = PackageFile{File: f, ModTime: modified(f), Open: func() (io.ReadCloser, error) { return a.build.Open(ctx, f.Path) }}
 	}
 	options := RepodataOptions{
-		Compression: a.target.Compress,
+		Compression: a.Target.Compress,
 		Revision:    a.build.Time().Unix(),
 		Count:       func(n int) { a.p.Add(int64(n)) },
 	}
 	if like != nil {
 		options.Previous = &PreviousRepodata{
 			Index: like.Extra["repodata"],
-			Open:  func(path string) (*os.File, error) { return a.served.Open(like.ID, path) },
+			Open:  func(path string) (*os.File, error) { return a.tree.Open(ctx, like.ID, path) },
 		}
 	}
 	md, documents, err := SaveRepodata(ctx, a.build, files, options)
@@ -196,7 +197,7 @@ func (a *assembly) sign(repomd []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign repomd.xml: %w", err)
 	}
-	public, err := a.publicKey()
+	public, err := repository.PublicKey(a.Config, a.Target)
 	if err == nil {
 		err = public.VerifyDetached(repomd, signature, at)
 	}

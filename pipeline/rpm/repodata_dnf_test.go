@@ -40,7 +40,7 @@ func TestDNFReadsTheMetadata(t *testing.T) {
 	for _, r := range all {
 		build(t, theirs, r)
 	}
-	pkgs := repository(t, theirs)
+	pkgs := repoOf(t, theirs)
 	run(t, "createrepo_c", "-q", "--no-database", theirs)
 
 	questions := [][]string{

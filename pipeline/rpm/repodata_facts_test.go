@@ -171,7 +171,7 @@ func TestRichPackagesAreDescribedAsByCreaterepo(t *testing.T) {
 	for _, r := range rich() {
 		build(t, dir, r)
 	}
-	sameAsCreaterepo(t, dir, repository(t, dir))
+	sameAsCreaterepo(t, dir, repoOf(t, dir))
 }
 
 // createrepo_c 0.17 writes control characters as they are, which no XML reader
@@ -183,7 +183,7 @@ func TestForbiddenCharactersAreLeftOut(t *testing.T) {
 		files:   []rpmpack.RPMFile{{Name: "/usr/bin/a\x02b", Mode: 0o100644}},
 		changes: [][2]string{{"me\x07", "- surrogate \xed\xa0\x80 here"}}, times: []uint32{1},
 	})
-	write(t, dir, repository(t, dir), rpm.RepodataOptions{Compression: config.Gzip})
+	write(t, dir, repoOf(t, dir), rpm.RepodataOptions{Compression: config.Gzip})
 	for name, want := range map[string]string{
 		"primary":   "<summary>ab[31mcd</summary>\n  <description>x\u0085y</description>",
 		"filelists": "<file>/usr/bin/ab</file>",
@@ -211,7 +211,7 @@ func TestBenchPackagesAreDescribedAsByCreaterepo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sameAsCreaterepo(t, some, repository(t, some))
+	sameAsCreaterepo(t, some, repoOf(t, some))
 }
 
 // What createrepo_c's reader makes of the metadata, with every fact it knows.
@@ -242,7 +242,7 @@ func TestCreaterepoReadsTheFactsItWouldWrite(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(dir, "repodata")); err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, repository(t, dir), rpm.RepodataOptions{Compression: config.Gzip, Revision: 1})
+	write(t, dir, repoOf(t, dir), rpm.RepodataOptions{Compression: config.Gzip, Revision: 1})
 	if diff := cmp.Diff(theirs, run(t, python, "-c", readerScript, dir)); diff != "" {
 		t.Errorf("createrepo_c's reader sees (-theirs +ours):\n%s", diff)
 	}

@@ -24,8 +24,8 @@ import (
 	"gantry/storage"
 )
 
-// repository describes the packages below dir.
-func repository(t testing.TB, dir string) []rpm.PackageFile {
+// repoOf describes the packages below dir.
+func repoOf(t testing.TB, dir string) []rpm.PackageFile {
 	t.Helper()
 	pkgs, refused := readable(t, dir)
 	if refused != nil || len(pkgs) == 0 {

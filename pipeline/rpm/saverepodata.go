@@ -13,8 +13,8 @@ import (
 // SaveRepodata writes the documents of a set of packages into a snapshot, under
 // the names that Repodata tells, and returns their files in that order. It does
 // not write repomd.xml, which is Repodata.Encode, and is signed.
-func SaveRepodata(ctx context.Context, b *storage.Build, pkgs []PackageFile, o RepodataOptions) (*Repodata, []storage.File, error) {
-	var entries [parts]*storage.Entry
+func SaveRepodata(ctx context.Context, b storage.Build, pkgs []PackageFile, o RepodataOptions) (*Repodata, []storage.File, error) {
+	var entries [parts]storage.Entry
 	defer func() {
 		for _, e := range entries {
 			if e != nil {
@@ -24,7 +24,7 @@ func SaveRepodata(ctx context.Context, b *storage.Build, pkgs []PackageFile, o R
 	}()
 	var w [parts]io.Writer
 	for i, name := range documentNames {
-		e, err := b.Create("repodata/" + name + ".new")
+		e, err := b.Create(ctx, "repodata/"+name+".new")
 		if err != nil {
 			return nil, nil, fmt.Errorf("write %s: %w", name, err)
 		}

@@ -21,7 +21,7 @@ import (
 // names are the files of a snapshot that stay under the same name for ever.
 func (s *shop) names(id string, retained bool) map[string]string {
 	s.t.Helper()
-	m, _, err := s.served.Manifest(id)
+	m, _, err := s.served.Manifest(s.t.Context(), id)
 	if err != nil {
 		s.t.Fatal(err)
 	}

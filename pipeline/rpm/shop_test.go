@@ -31,7 +31,7 @@ type shop struct {
 	cfg     *config.Release
 	env     *pipeline.Env
 	target  *config.Target
-	served  *storage.Served
+	served  storage.Tree
 	clock   time.Time
 	journal checklist.Pointers
 }
@@ -82,13 +82,13 @@ func (s *shop) configure(more string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if s.served, err = storage.OpenServed(filepath.Join(s.cfg.Path(s.cfg.Served), s.target.Path)); err != nil {
+	if s.served, err = storage.OpenServed(filepath.Join(s.cfg.Path(s.cfg.Served), s.target.Path), storage.Face{}); err != nil {
 		s.t.Fatal(err)
 	}
 	s.env = &pipeline.Env{
 		Config: s.cfg, Staging: storage.NewStaging(area), Release: "patch-1",
 		Now:     func() time.Time { return s.clock },
-		Served:  func(*config.Target) (*storage.Served, error) { return s.served, nil },
+		Served:  func(*config.Target) (storage.Served, error) { return s.served, nil },
 		History: func(string) checklist.Pointers { return s.journal },
 	}
 }
@@ -242,7 +242,7 @@ func (s *shop) record(plan pipeline.Plan) {
 	if plan.Move == nil {
 		return
 	}
-	at, err := s.served.Pointer(plan.Move.Pointer)
+	at, err := s.served.Pointer(s.t.Context(), plan.Move.Pointer)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func (s *shop) release() pipeline.Plan {
 // at is the snapshot that a pointer names.
 func (s *shop) at(pointer string) string {
 	s.t.Helper()
-	id, err := s.served.Pointer(pointer)
+	id, err := s.served.Pointer(s.t.Context(), pointer)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func (s *shop) at(pointer string) string {
 // serves lists the packages that a snapshot's metadata names, as name-version.
 func (s *shop) serves(id string) []string {
 	s.t.Helper()
-	m, _, err := s.served.Manifest(id)
+	m, _, err := s.served.Manifest(s.t.Context(), id)
 	if err != nil {
 		s.t.Fatal(err)
 	}

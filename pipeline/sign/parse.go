@@ -25,7 +25,7 @@ const (
 // of version 3 or 4, by algorithms that are known and not weak. Version 3 is
 // what rpm wrote until EL8.
 func Inspect(sig []byte) error {
-	_, err := parse(sig)
+	_, err := parse(sig, packet.SigTypeBinary)
 	if errors.Is(err, errVersion3) {
 		return nil
 	}
@@ -34,8 +34,8 @@ func Inspect(sig []byte) error {
 
 var errVersion3 = errors.New("the signature is of version 3, which clients no longer take")
 
-// parse reads exactly one signature over binary data.
-func parse(sig []byte) (*packet.Signature, error) {
+// parse reads exactly one signature over data of that kind: binary or text.
+func parse(sig []byte, kind packet.SignatureType) (*packet.Signature, error) {
 	if len(sig) > maxSignatureSize {
 		return nil, fmt.Errorf("%d bytes are too many for a signature", len(sig))
 	}
@@ -54,7 +54,7 @@ func parse(sig []byte) (*packet.Signature, error) {
 	if len(body) > 0 && body[0] == 3 {
 		// version, length of what is hashed (5), type, time, key, algorithms
 		const least = 19
-		if len(body) < least || body[1] != 5 || body[2] != byte(packet.SigTypeBinary) {
+		if len(body) < least || body[1] != 5 || body[2] != byte(kind) {
 			return nil, errors.New("the signature is damaged")
 		}
 		if err := known(body[15], body[16]); err != nil {
@@ -76,8 +76,12 @@ func parse(sig []byte) (*packet.Signature, error) {
 		return nil, fmt.Errorf("the signature is damaged: %w", err)
 	}
 	s, ok := p.(*packet.Signature)
-	if !ok || s.SigType != packet.SigTypeBinary {
-		return nil, errors.New("the signature is not over binary data")
+	if !ok || s.SigType != kind {
+		what := "binary data"
+		if kind == packet.SigTypeText {
+			what = "text"
+		}
+		return nil, errors.New("the signature is not over " + what)
 	}
 	return s, nil
 }

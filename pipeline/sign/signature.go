@@ -34,6 +34,10 @@ func settings(at time.Time) *packet.Config {
 // what r gives, made at that time and verified with the public key. It costs one
 // private operation and one public one.
 func (k *Key) Signature(r io.Reader, at time.Time) ([]byte, error) {
+	return k.signature(r, at, packet.SigTypeBinary)
+}
+
+func (k *Key) signature(r io.Reader, at time.Time, kind packet.SignatureType) ([]byte, error) {
 	if err := k.public.Usable(at); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
@@ -41,7 +45,7 @@ func (k *Key) Signature(r io.Reader, at time.Time) ([]byte, error) {
 	id := k.signer.KeyId
 	sig := &packet.Signature{
 		Version:      4,
-		SigType:      packet.SigTypeBinary,
+		SigType:      kind,
 		PubKeyAlgo:   k.signer.PubKeyAlgo,
 		Hash:         crypto.SHA256,
 		CreationTime: at,
@@ -65,7 +69,7 @@ func (k *Key) Signature(r io.Reader, at time.Time) ([]byte, error) {
 	if err := sig.Serialize(&b); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	v, err := k.public.Begin(b.Bytes(), at)
+	v, err := k.public.begin(b.Bytes(), at, kind)
 	if err != nil {
 		return nil, fmt.Errorf("sign: verify: %w", err)
 	}
@@ -101,7 +105,11 @@ type Verification struct {
 // or weak algorithm, an unknown issuer, a key that has expired or was revoked
 // at that time, a signature from the future, none or several are errors.
 func (p *Public) Begin(sig []byte, at time.Time) (*Verification, error) {
-	s, err := parse(sig)
+	return p.begin(sig, at, packet.SigTypeBinary)
+}
+
+func (p *Public) begin(sig []byte, at time.Time, kind packet.SignatureType) (*Verification, error) {
+	s, err := parse(sig, kind)
 	if err == nil {
 		err = exact(sig)
 	}

@@ -104,6 +104,7 @@ func (a *app) printArtifacts(all []artifactJSON) {
 
 func (a *app) stageVerb() *cobra.Command {
 	var replace bool
+	var arch string
 	cmd := &cobra.Command{
 		Use: "stage TARGET FILE...", GroupID: groupTargets, Short: "copy files into the staging area, with checksum sidecars",
 		Example: "  gantry stage core-el9 build/*.rpm",
@@ -113,15 +114,16 @@ func (a *app) stageVerb() *cobra.Command {
 				if _, err := target(cfg, args[0]); err != nil {
 					return err
 				}
-				return a.stage(cmd.Context(), e, args[0], args[1:], replace)
+				return a.stage(cmd.Context(), e, args[0], args[1:], arch, replace)
 			})
 		},
 	}
+	cmd.Flags().StringVar(&arch, "arch", "", "`ARCH` of the files, where the target has several; by default they are asked")
 	cmd.Flags().BoolVar(&replace, "replace", false, "take the place of a staged file of that name")
 	return cmd
 }
 
-func (a *app) stage(ctx context.Context, e *pipeline.Engine, name string, files []string, replace bool) error {
+func (a *app) stage(ctx context.Context, e *pipeline.Engine, name string, files []string, arch string, replace bool) error {
 	var total int64
 	for _, file := range files {
 		info, err := os.Stat(file)
@@ -135,7 +137,7 @@ func (a *app) stage(ctx context.Context, e *pipeline.Engine, name string, files 
 	j := artifactsJSON{Artifacts: []artifactJSON{}}
 	err := a.during(fmt.Sprintf("stage %d files for %s", len(files), name), p, func() error {
 		for _, file := range files {
-			one, err := e.Stage(ctx, name, file, replace, p)
+			one, err := e.Stage(ctx, name, file, arch, replace, p)
 			if err != nil {
 				return err
 			}

@@ -16,10 +16,10 @@ import (
 	"gantry/pipeline"
 )
 
-// Trades is what the program can do, by the formats of targets.
+// Trades is what the program can do.
 type Trades struct {
-	Makers  pipeline.Makers
-	Clients map[string]pipeline.Clients
+	Makers  pipeline.Makers                  // of steps, by trade
+	Formats map[config.Format]pipeline.Trade // what else there is to know of formats
 }
 
 // Exit codes.
@@ -182,7 +182,7 @@ func (a *app) engine(ctx context.Context) (*pipeline.Engine, *config.Release, er
 		return nil, nil, err
 	}
 	e, err := pipeline.Open(ctx, pipeline.Options{
-		Config: cfg, Makers: a.trades.Makers, Release: a.release,
+		Config: cfg, Makers: a.trades.Makers, Trades: a.trades.Formats, Release: a.release,
 		ReadOnly: a.readOnly || cfg.Console.ReadOnly,
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ func (a *app) view(ctx context.Context) (v pipeline.View, ok bool) {
 	if err != nil {
 		return v, false
 	}
-	e, err := pipeline.Open(ctx, pipeline.Options{Config: cfg, Makers: a.trades.Makers, Release: a.release, ReadOnly: true})
+	e, err := pipeline.Open(ctx, pipeline.Options{Config: cfg, Makers: a.trades.Makers, Trades: a.trades.Formats, Release: a.release, ReadOnly: true})
 	if err != nil {
 		return v, false
 	}

@@ -71,12 +71,16 @@ func (a *app) report(err error) int {
 	}
 	var confirm *pipeline.ConfirmError
 	errors.As(err, &confirm)
+	advice := a.demoHint(err)
+	if advice == "" {
+		advice = hint(err)
+	}
 	var told *toldError
 	if a.json && errors.As(err, &told) {
 		return c
 	}
 	if a.json {
-		f := failureJSON{Error: config.Inert(err.Error()), Hint: config.Inert(hint(err)), Code: c, Runs: a.made}
+		f := failureJSON{Error: config.Inert(err.Error()), Hint: config.Inert(advice), Code: c, Runs: a.made}
 		if confirm != nil {
 			f.Phrase = confirm.Phrase
 			f.Plan = newPlanJSON(confirm.Plan)
@@ -92,8 +96,8 @@ func (a *app) report(err error) int {
 	} else {
 		fmt.Fprintln(a.err, a.paint(a.errTTY, red, "gantry:"), config.Inert(err.Error()))
 	}
-	if h := hint(err); h != "" {
-		fmt.Fprintln(a.err, a.paint(a.errTTY, yellow, "hint:"), config.Inert(h))
+	if advice != "" {
+		fmt.Fprintln(a.err, a.paint(a.errTTY, yellow, "hint:"), config.Inert(advice))
 	}
 	return c
 }

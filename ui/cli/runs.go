@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,12 +24,12 @@ func (a *app) runsVerb() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(e *pipeline.Engine, _ *config.Release) error {
 				if len(args) == 1 {
-					return a.oneRun(e, args[0])
+					return a.oneRun(cmd.Context(), e, args[0])
 				}
 				j := runsJSON{Runs: []runJSON{}}
 				rows := [][]string{a.head("RUN", "STATE", "VERB", "TARGET", "WHO", "TOOK")}
 				for _, r := range e.View().Runs {
-					log, _ := e.RunLog(r.Intent.Run) // a run of a foreign name has none
+					log, _ := e.LogPath(r.Intent.Run) // a run of a foreign name has none
 					j.Runs = append(j.Runs, newRunJSON(r, log))
 					took := progressLine(r.Status)
 					if !r.EndedAt.IsZero() {
@@ -42,12 +43,12 @@ func (a *app) runsVerb() *cobra.Command {
 	}
 }
 
-func (a *app) oneRun(e *pipeline.Engine, id string) error {
+func (a *app) oneRun(ctx context.Context, e *pipeline.Engine, id string) error {
 	for _, r := range e.View().Runs {
 		if r.Intent.Run != id {
 			continue
 		}
-		log, err := e.RunLog(id)
+		log, err := e.RunLog(ctx, id)
 		if err != nil {
 			return err
 		}

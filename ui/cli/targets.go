@@ -207,8 +207,8 @@ func (a *app) clientsVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			of, ok := a.trades.Clients[string(t.Format)]
-			if !ok {
+			of := a.trades.Formats[t.Format].Clients
+			if of == nil {
 				return fmt.Errorf("there are no client files for targets of format %s", t.Format)
 			}
 			files, err := of(cfg, t)

@@ -35,7 +35,7 @@ func (a *app) do(ctx context.Context, e *pipeline.Engine, j pipeline.Job, phrase
 	}
 	for _, r := range e.View().Runs {
 		if r.Intent.Run == run.ID() {
-			log, _ := e.RunLog(run.ID()) // the name is one of the engine's own
+			log, _ := e.LogPath(run.ID()) // the name is one of the engine's own
 			a.made = append(a.made, newRunJSON(r, log))
 			a.printRun(r)
 		}

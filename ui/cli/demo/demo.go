@@ -8,16 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"gantry/config"
 	"gantry/pipeline"
-	"gantry/pipeline/sign"
 )
 
 // Kind is the kind of release that a demo opens, Version the first one staged
@@ -32,46 +29,70 @@ const (
 const marker = ".gantry-demo"
 
 // made is everything that Make writes, or that comes of working with it.
-var made = []string{marker, "release.yaml", "keys", "packages", "client", "staging", "served", "state"}
+var made = []string{marker, "release.yaml", "keys", "packages", "client", "staging", "served", "state", "registry", accessLog}
 
-// Make makes a release of product name in dir: release.yaml, keys, packages of
-// two versions of which the first is staged, and settings for dnf. dir must not
-// be there, be empty, or hold an earlier demo, which is made anew. Its path must
+// Options is what a demo is made of.
+type Options struct {
+	Dir     string          // where: it is not there yet, is empty, or holds an earlier demo, which is made anew
+	Product string          // its name
+	Formats []config.Format // of its targets
+	Bucket  *Bucket         // where state, staging and what is served live; nil for directories
+	Open    Opener
+}
+
+// Opener opens the engine of a demo, with all that the program can do.
+type Opener func(context.Context, *config.Release) (*pipeline.Engine, error)
+
+// Make makes a release: release.yaml, keys, packages of two versions of which
+// the first is staged, and settings for clients. The path of its directory must
 // be absolute, since clients are given file URLs.
-func Make(ctx context.Context, dir, name string) error {
-	if _, err := config.ParseName(name); err != nil {
+func Make(ctx context.Context, o Options) error {
+	if _, err := config.ParseName(o.Product); err != nil {
 		return err
 	}
-	if !filepath.IsAbs(dir) {
-		return fmt.Errorf("make a demo: %q is not an absolute path", config.Inert(dir))
+	if !filepath.IsAbs(o.Dir) {
+		return fmt.Errorf("make a demo: %q is not an absolute path", config.Inert(o.Dir))
 	}
-	if err := clean(dir); err != nil {
+	chosen := targetsOf(o.Formats)
+	if len(chosen) == 0 {
+		return fmt.Errorf("make a demo: it would have no target of these formats: %v", o.Formats)
+	}
+	if o.Bucket != nil {
+		if err := o.Bucket.ready(ctx); err != nil {
+			return err
+		}
+	}
+	if err := clean(o.Dir); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, marker), []byte("made by gantry demo, which may remove it\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(o.Dir, marker), []byte("made by gantry demo, which may remove it\n"), 0o644); err != nil {
 		return fmt.Errorf("make a demo: %w", err)
 	}
-	if err := keys(dir, name); err != nil {
+	if err := keys(o.Dir, o.Product); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "release.yaml"), []byte(releaseYAML(dir, name)), 0o644); err != nil {
+	home, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(o.Dir, "release.yaml"), []byte(releaseYAML(o, home, chosen)), 0o644); err != nil {
 		return fmt.Errorf("write release.yaml: %w", err)
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	for _, t := range targets {
+	for _, t := range chosen {
 		for _, version := range []string{Version, Next} {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := build(packagesDir(dir, version, t.name), name, version, t, now); err != nil {
+			if err := t.build(packagesDir(o.Dir, version, t.name), o.Product, version, now); err != nil {
 				return err
 			}
 		}
-		if err := client(dir, t); err != nil {
-			return err
-		}
 	}
-	return stageFirst(ctx, dir)
+	if err := clients(o, home, chosen); err != nil {
+		return err
+	}
+	return stageFirst(ctx, o)
 }
 
 // clean makes dir ready for a demo.
@@ -102,82 +123,38 @@ func clean(dir string) error {
 	return nil
 }
 
-// platform is a target of the demo.
-type platform struct {
-	name, os, arch, policy string
-}
-
-var targets = []platform{
-	{"core-el9", "el9-x86_64", "x86_64", "accumulate"},
-	{"core-el9-arm", "el9-aarch64", "aarch64", "replace"},
-}
-
-// served is the directory of a target below served.
-func (p platform) served() string { return "rpm/core/2025/" + p.os }
-
-// packagesDir is where the packages of a version for a target lie before they
-// are staged.
-func packagesDir(dir, version, target string) string {
-	return filepath.Join(dir, "packages", version, target)
-}
-
-func fileURL(path string) string {
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
-	return u.String()
-}
-
-// keys makes the signing key. It does not expire: rpm 4.18 does not import keys
-// that say so in the way of the library that makes this one.
-func keys(dir, name string) error {
-	at := filepath.Join(dir, "keys")
-	if err := os.MkdirAll(at, 0o700); err != nil {
-		return fmt.Errorf("make the keys: %w", err)
-	}
-	private, public, err := sign.Generate(name+" demo", "demo@"+strings.ToLower(name)+".example", 3072, 0, time.Now())
-	if err != nil {
-		return fmt.Errorf("make the keys: %w", err)
-	}
-	for _, f := range []struct {
-		name string
-		data []byte
-		mode fs.FileMode
-	}{
-		{"private.asc", private, 0o600},
-		{"public.asc", public, 0o644},
-	} {
-		if err := os.WriteFile(filepath.Join(at, f.name), f.data, f.mode); err != nil {
-			return fmt.Errorf("write the keys: %w", err)
-		}
-	}
-	return nil
-}
-
 // stageFirst stages the first version as an operator would.
-func stageFirst(ctx context.Context, dir string) error {
-	cfg, err := config.Load(filepath.Join(dir, "release.yaml"))
+func stageFirst(ctx context.Context, o Options) (err error) {
+	cfg, err := config.Load(filepath.Join(o.Dir, "release.yaml"))
 	if err != nil {
 		return err
 	}
-	e, err := pipeline.Open(ctx, pipeline.Options{Config: cfg})
+	server, err := Serve(ctx, o.Dir, "", nil)
 	if err != nil {
 		return err
 	}
-	for _, t := range targets {
-		if _, err = stage(ctx, e, dir, Version, t.name); err != nil {
+	defer func() { err = errors.Join(err, server.Close()) }()
+	e, err := o.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	for _, t := range targetsIn(cfg) {
+		if _, err = stage(ctx, e, o.Dir, Version, t); err != nil {
 			break
 		}
 	}
 	return errors.Join(err, e.Close())
 }
 
-// stage stages the packages of a version for a target and returns how many.
-func stage(ctx context.Context, e *pipeline.Engine, dir, version, target string) (int, error) {
-	files, err := filepath.Glob(filepath.Join(packagesDir(dir, version, target), "*.rpm"))
+// stage stages what a version brings to a target and returns how many files.
+func stage(ctx context.Context, e *pipeline.Engine, dir, version string, t target) (int, error) {
+	at := packagesDir(dir, version, t.name)
+	files, err := os.ReadDir(at)
 	if err != nil {
-		return 0, fmt.Errorf("find the packages of %s: %w", target, err)
+		return 0, fmt.Errorf("find the packages of %s: %w", t.name, err)
 	}
-	for _, file := range files {
-		if _, err := e.Stage(ctx, target, file, false, pipeline.NewProgress(nil)); err != nil {
+	for _, f := range files {
+		if _, err := e.Stage(ctx, t.name, filepath.Join(at, f.Name()), t.archOf(f.Name()), false, pipeline.NewProgress(nil)); err != nil {
 			return 0, err
 		}
 	}

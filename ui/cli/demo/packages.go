@@ -45,7 +45,7 @@ var parts = []part{
 
 // build builds the packages that version brings to a target: all of them at
 // first, later what moved.
-func build(dir, product, version string, t platform, now time.Time) error {
+func build(dir, product, version string, t target, now time.Time) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("build the packages: %w", err)
 	}
@@ -60,8 +60,8 @@ func build(dir, product, version string, t platform, now time.Time) error {
 	return nil
 }
 
-func (p part) build(dir, product, version string, t platform, now time.Time) error {
-	name, arch := product+"-"+p.name, t.arch
+func (p part) build(dir, product, version string, t target, now time.Time) error {
+	name, arch := product+"-"+p.name, t.arch()
 	if p.noarch {
 		arch = "noarch"
 	}
@@ -131,19 +131,19 @@ func (p part) files(r *rpmpack.RPM, product, version string, now time.Time) {
 		r.AddFile(rpmpack.RPMFile{Name: name, Mode: mode, Type: kind, Body: body, Owner: "root", Group: "root", MTime: uint32(now.Unix())})
 	}
 	name := product + "-" + p.name
-	add("/usr/bin/"+name, 0o100755, rpmpack.GenericFile, p.program(name, version))
+	add("/usr/bin/"+name, 0o100755, rpmpack.GenericFile, program(name, version, p.payload))
 	add("/usr/share/doc/"+name, 0o40755, rpmpack.GenericFile, nil)
 	add("/usr/share/doc/"+name+"/README", 0o100644, rpmpack.DocFile, []byte(p.summary+" of "+product+" "+version+"\n"))
 }
 
-// program is a file that does nothing, of bytes that do not compress, the same
-// for the same name and version.
-func (p part) program(name, version string) []byte {
+// program is a file that does nothing, of so many bytes that do not compress, the
+// same for the same name and version.
+func program(name, version string, size int) []byte {
 	head := "#!/bin/sh\necho " + name + " " + version + "\nexit 0\n"
 	seed := fnv.New64a()
 	seed.Write([]byte(head))
 	source := rand.New(rand.NewPCG(seed.Sum64(), 0))
-	body := append([]byte(head), make([]byte, p.payload)...)
+	body := append([]byte(head), make([]byte, size)...)
 	for i := len(head); i < len(body); i++ {
 		body[i] = byte(source.Uint32())
 	}

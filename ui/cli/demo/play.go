@@ -2,10 +2,12 @@ package demo
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,9 +20,9 @@ import (
 
 // Stage is what Play plays on.
 type Stage struct {
-	Dir    string // of a demo that was just made
-	Makers pipeline.Makers
-	Out    io.Writer // is told line by line what happens
+	Dir  string // of a demo that was just made
+	Open Opener
+	Out  io.Writer // is told line by line what happens
 
 	Opened func(*pipeline.Engine) // is given the engine; may be nil
 }
@@ -28,26 +30,30 @@ type Stage struct {
 // player plays one demo.
 type player struct {
 	Stage
-	e     *pipeline.Engine
-	began time.Time
+	e       *pipeline.Engine
+	cfg     *config.Release
+	targets []target
+	began   time.Time
 }
 
 // Play plays the releases of a demo to their end, as an operator would by hand:
 // the first version through its whole checklist, then the next with one package
-// changed, and a rollback of one target. It leaves the demo to explore.
+// changed, then a rollback of each target and its way forward again. It leaves
+// the demo to explore, with the first target rolled back. Where there is an image,
+// the demo's server must be up.
 func Play(ctx context.Context, s Stage) error {
 	cfg, err := config.Load(filepath.Join(s.Dir, "release.yaml"))
 	if err != nil {
 		return err
 	}
-	e, err := pipeline.Open(ctx, pipeline.Options{Config: cfg, Makers: s.Makers})
+	e, err := s.Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	if s.Opened != nil {
 		s.Opened(e)
 	}
-	p := &player{Stage: s, e: e, began: time.Now()}
+	p := &player{Stage: s, e: e, cfg: cfg, targets: targetsIn(cfg), began: time.Now()}
 	return errors.Join(p.play(ctx), e.Close())
 }
 
@@ -61,8 +67,7 @@ func (p *player) play(ctx context.Context) error {
 	if err := p.release(ctx, Next); err != nil {
 		return err
 	}
-	p.say("roll production of %s back", targets[0].name)
-	if err := p.run(ctx, pipeline.Job{Verb: "rollback", Target: targets[0].name}); err != nil {
+	if err := p.back(ctx); err != nil {
 		return err
 	}
 	report, err := p.e.VerifyHistory(ctx)
@@ -74,6 +79,24 @@ func (p *player) play(ctx context.Context) error {
 	}
 	p.say("journal: %d events, chain whole", report.Entries)
 	p.end()
+	return nil
+}
+
+// back rolls each target back, and promotes it again: all but the first, so that
+// there is something to do. After each flip production is verified.
+func (p *player) back(ctx context.Context) error {
+	for i, t := range p.targets {
+		verbs := []string{"rollback", "verify", "promote", "verify"}
+		if i == 0 {
+			verbs = verbs[:2]
+		}
+		p.say("roll production of %s back", t.name)
+		for _, verb := range verbs {
+			if err := p.run(ctx, pipeline.Job{Verb: verb, Target: t.name}); err != nil {
+				return fmt.Errorf("%s %s: %w", verb, t.name, err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -129,19 +152,31 @@ func next(v checklist.View) (checklist.ItemView, bool) {
 	return checklist.ItemView{}, false
 }
 
-// notes are what an operator of the demo saw.
-var notes = map[string]string{
-	"cosign-key":       "no images are released",
-	"tell-subscribers": "nobody has subscribed to a demo",
+// note is what an operator of the demo saw.
+func (p *player) note(item string) (string, error) {
+	switch item {
+	case "tell-subscribers":
+		return "nobody has subscribed to a demo", nil
+	case "cosign-key":
+		if !slices.ContainsFunc(p.targets, func(t target) bool { return t.format == config.FormatOCI }) {
+			return "no images are released", nil
+		}
+		b, err := os.ReadFile(filepath.Join(p.Dir, "keys", "cosign.pub"))
+		if err != nil {
+			return "", fmt.Errorf("look at the key of images: %w", err)
+		}
+		return fmt.Sprintf("keys/cosign.pub, SHA-256 %x", sha256.Sum256(b)), nil
+	}
+	return "seen in the demo", nil
 }
 
 func (p *player) item(ctx context.Context, it checklist.ItemView) error {
 	if it.Kind != checklist.Manual {
 		return p.run(ctx, pipeline.Job{Item: it.ID})
 	}
-	note, ok := notes[it.ID]
-	if !ok {
-		note = "seen in the demo"
+	note, err := p.note(it.ID)
+	if err != nil {
+		return err
 	}
 	p.say("tick  %s  %s", it.ID, note)
 	return p.e.Tick(ctx, it.ID, note)
@@ -226,32 +261,30 @@ func (p *player) ended(r pipeline.RunView, took time.Duration) {
 	}
 }
 
-// stageNext stages the package that changed. Where the staged set is the whole
-// repository, the one before goes.
+// stageNext stages what changed. Where the staged set is the whole target, what
+// it replaces goes.
 func (p *player) stageNext(ctx context.Context) error {
-	for _, t := range targets {
-		if t.policy == "replace" {
-			if err := p.unstage(ctx, t.name); err != nil {
-				return err
-			}
+	for _, t := range p.targets {
+		if err := p.unstage(ctx, t); err != nil {
+			return err
 		}
-		n, err := stage(ctx, p.e, p.Dir, Next, t.name)
+		n, err := stage(ctx, p.e, p.Dir, Next, t)
 		if err != nil {
 			return err
 		}
-		p.say("staged version %s for %s: %d package changed", Next, t.name, n)
+		p.say("staged version %s for %s: %d changed", Next, t.name, n)
 	}
 	return nil
 }
 
-// unstage removes what a newer package is about to replace.
-func (p *player) unstage(ctx context.Context, target string) error {
-	staged, err := p.e.Artifacts(ctx, target)
+// unstage removes what the next version is about to replace.
+func (p *player) unstage(ctx context.Context, t target) error {
+	staged, err := p.e.Artifacts(ctx, t.name)
 	if err != nil {
 		return err
 	}
 	for _, a := range staged {
-		if !strings.Contains(a.File, "-minion-") {
+		if !t.replaces(a.File) {
 			continue
 		}
 		if err := p.e.RemoveArtifact(ctx, a); err != nil {
@@ -263,16 +296,30 @@ func (p *player) unstage(ctx context.Context, target string) error {
 
 // end says what is left to look at.
 func (p *player) end() {
-	fmt.Fprintf(p.Out, "\nleft in %s: release.yaml keys/ packages/ staging/ served/ state/ client/\ntry:\n", p.Dir)
+	fmt.Fprintf(p.Out, "\nleft in %s:\n ", p.Dir)
+	for _, name := range made[1:] {
+		if _, err := os.Lstat(filepath.Join(p.Dir, name)); err == nil {
+			fmt.Fprintf(p.Out, " %s", name)
+		}
+	}
 	at := "gantry -C " + word(filepath.Join(p.Dir, "release.yaml"))
-	for _, line := range []string{
+	lines := []string{
 		at,
 		at + " targets",
 		at + " report --release " + Kind + "-" + Next,
-		at + " clients " + targets[0].name,
-		at + " promote " + targets[0].name,
-		dnf(p.Dir, targets[0], "list --available --showduplicates"),
-	} {
+		at + " clients " + p.targets[0].name,
+		at + " promote " + p.targets[0].name,
+		"gantry demo --serve 127.0.0.1:8080 --dir " + word(p.Dir),
+	}
+	last := config.Format("")
+	for _, t := range p.targets {
+		if t.format != last { // one of each format
+			lines = append(lines, t.try(p.Dir, homeOf(p.cfg), string(p.cfg.Product)))
+		}
+		last = t.format
+	}
+	fmt.Fprintf(p.Out, "\ntry:\n")
+	for _, line := range lines {
 		fmt.Fprintf(p.Out, "  %s\n", line)
 	}
 }

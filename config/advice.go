@@ -1,0 +1,34 @@
+package config
+
+import "time"
+
+// Advice is what would make a configuration better though nothing is wrong with
+// it; it changes nothing.
+func Advice(r *Release) []Finding {
+	var found []Finding
+	add := func(where, what, hint string) { found = append(found, Finding{where, what, hint}) }
+	for _, t := range r.Targets {
+		where := "target " + string(t.Name)
+		switch {
+		case t.URL != "":
+		case t.Format == FormatRPM:
+			add(where, "no url: its mirrorlist can only name a local path", "write where clients reach it")
+		case t.Format == FormatDEB:
+			add(where, "no url: gantry cannot tell clients where it is, nor look at it as they do", "write where clients reach it")
+		}
+		if t.ValidFor != 0 && time.Duration(t.ValidFor) < 48*time.Hour {
+			add(where, "its valid_for is under two days: clients refuse the suite unless it is refreshed every day", "write some days, such as 7d")
+		}
+	}
+	for _, s := range r.Stores {
+		if s.Tunnel == "" && open(s.Endpoint) {
+			add("store "+string(s.Name), "its endpoint is plain http: requests, their signatures and all data cross the network in clear", "write https://, or reach it through a tunnel")
+		}
+	}
+	for _, g := range r.Registries {
+		if g.Tunnel == "" && g.Insecure && !loopback(g.Host) {
+			add("registry "+string(g.Name), "it is insecure: passwords and images cross the network in clear", "leave insecure out, or reach it through a tunnel")
+		}
+	}
+	return found
+}
