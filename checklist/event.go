@@ -26,6 +26,8 @@ const (
 	RunIntent     = "run.intent"     // Intent
 	RunEnded      = "run.ended"      // Ended
 	RunCancel     = "run.cancel"     // CancelAsked
+	GroupBegun    = "group.begun"    // Grouped: several targets move under one confirmation
+	GroupEnded    = "group.ended"    // GroupOver
 	HoldSet       = "hold.set"       // Held
 	HoldLifted    = "hold.lifted"    // Held
 	DriftAdopted  = "drift.adopted"  // Adopted
@@ -79,6 +81,7 @@ type Intent struct {
 	Risk   Risk   `json:"risk"`
 	Plan   string `json:"plan,omitempty"`   // digest of the plan
 	Phrase string `json:"phrase,omitempty"` // what the operator typed
+	Group  string `json:"group,omitempty"`  // that the run is of
 	Move   *Move  `json:"move,omitempty"`   // the pointer it is about to flip
 }
 
@@ -110,6 +113,23 @@ type Ended struct {
 	Inputs   string            `json:"inputs,omitempty"`   // digest of what the result depends on
 	Move     *Move             `json:"move,omitempty"`     // the pointer that did move, whatever the outcome
 	Looked   bool              `json:"looked,omitempty"`   // found out afterwards, by looking
+}
+
+// Grouped begins the moves of several targets, one after another.
+type Grouped struct {
+	Group   string   `json:"group"`
+	Verb    string   `json:"verb"`
+	Title   string   `json:"title"`
+	Targets []string `json:"targets"` // in the order of their moves
+	Plans   []string `json:"plans"`   // their digests, in that order
+	Phrase  string   `json:"phrase"`  // what the operator typed
+}
+
+// GroupOver says that no further move of a group will be made.
+type GroupOver struct {
+	Group string `json:"group"`
+	Error string `json:"error,omitempty"` // why it is not whole; empty where it is
+	Hint  string `json:"hint,omitempty"`
 }
 
 // CancelAsked asks whoever runs it to stop.

@@ -29,6 +29,7 @@ func (s State) Clone() State {
 	s.Releases = slices.Clone(s.Releases)
 	s.Targets = maps.Clone(s.Targets)
 	s.Runs = slices.Clone(s.Runs)
+	s.Groups = slices.Clone(s.Groups)
 	s.Odd = slices.Clone(s.Odd)
 	return s
 }
@@ -61,6 +62,10 @@ func (s *State) apply(e Event) error {
 		return with(e, s.ended)
 	case RunCancel:
 		return with(e, s.cancel)
+	case GroupBegun:
+		return with(e, s.grouped)
+	case GroupEnded:
+		return with(e, s.groupOver)
 	case HoldSet:
 		return with(e, s.held)
 	case HoldLifted:

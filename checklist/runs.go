@@ -60,6 +60,7 @@ func (s *State) ended(e Event, end Ended) error {
 	if end.Move == nil {
 		return nil
 	}
+	s.movedIn(run.Group, run.Target, *end.Move)
 	return s.moved(run.Target, run.Intent.Run, *end.Move, e.Time)
 }
 

@@ -9,6 +9,7 @@ type State struct {
 	Releases []*ReleaseState      // in the order they were opened
 	Targets  map[string]*Pointers // what the journal says each target serves
 	Runs     []*Run               // in the order of their intents
+	Groups   []*Group             // in the order they were begun
 	Odd      []string             // entries that made no sense, in words; the latest only
 }
 
@@ -54,6 +55,20 @@ type Run struct {
 	Ended       *Ended    // nil without a result
 	EndedAt     time.Time // zero without a result
 }
+
+// Group is several targets that move under one confirmation.
+type Group struct {
+	Grouped
+	Release     string
+	Actor, Host string
+	Started     time.Time
+	Moved       map[string]Move // of those targets that did move
+	Ended       *GroupOver      // nil while its console is at it, or where that died
+	EndedAt     time.Time
+}
+
+// Whole tells whether every target of the group moved.
+func (g *Group) Whole() bool { return len(g.Moved) == len(g.Targets) }
 
 // Pointers is what the journal says of a target.
 type Pointers struct {

@@ -20,7 +20,7 @@ var fields = []struct {
 	{"registry", []Format{FormatOCI}, nil},
 	{"repository", nil, []Format{FormatOCI}},
 	{"path", nil, []Format{FormatRPM, FormatDEB}},
-	{"url", nil, []Format{FormatRPM, FormatDEB}},
+	{"url", nil, []Format{FormatRPM, FormatDEB, FormatOCI}},
 	{"origin", nil, []Format{FormatDEB}},
 	{"label", nil, []Format{FormatDEB}},
 	{"valid_for", nil, []Format{FormatDEB}},

@@ -5,6 +5,7 @@ package pipeline
 type RefusedError struct {
 	Reason string
 	Hint   string // what the operator can do
+	Idle   bool   // what was asked for is so already
 }
 
 func (e *RefusedError) Error() string { return "refused: " + e.Reason }
@@ -12,6 +13,7 @@ func (e *RefusedError) Error() string { return "refused: " + e.Reason }
 // ConfirmError says that a plan needs its phrase typed.
 type ConfirmError struct {
 	Plan   Plan
+	Group  *Group // of several plans, instead of one
 	Phrase string
 	Typed  string // what was given instead, empty if nothing was
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -120,8 +121,16 @@ func IsPhrase(typed string) bool { return phraseForm.MatchString(strings.TrimSpa
 
 // confirmed checks what was typed against the phrase of a plan.
 func confirmed(plan Plan, typed string) error {
+	err := confirmedPhrase(plan.Phrase(), typed)
+	var missing *ConfirmError
+	if errors.As(err, &missing) {
+		missing.Plan = plan
+	}
+	return err
+}
+
+func confirmedPhrase(phrase, typed string) error {
 	typed = strings.TrimSpace(typed)
-	phrase := plan.Phrase()
 	switch {
 	case typed == phrase:
 		return nil
@@ -130,6 +139,6 @@ func confirmed(plan Plan, typed string) error {
 			Reason: fmt.Sprintf("%q confirms another plan; this one is %q", config.Inert(typed), phrase),
 			Hint:   "read this plan, then type its phrase"}
 	default:
-		return &ConfirmError{Plan: plan, Phrase: phrase, Typed: config.Inert(typed)}
+		return &ConfirmError{Phrase: phrase, Typed: config.Inert(typed)}
 	}
 }

@@ -20,7 +20,7 @@ func (e *Engine) repaint() {
 	now := e.o.Now()
 	v := &View{
 		Now: now, Product: string(e.o.Config.Product), Actor: e.o.Actor, ReadOnly: e.o.ReadOnly,
-		Open: state.OpenReleases(), Hold: state.Hold, Head: state.Seq,
+		Open: state.OpenReleases(), Partial: state.Partial(), Hold: state.Hold, Head: state.Seq,
 		Trouble: append(append([]string{}, seen.trouble...), state.Odd...),
 	}
 	live := func(run string) bool {

@@ -54,15 +54,19 @@ func (p Plan) Digest() string {
 // and six digits of its digest, as in "core-el9 +17 -2 7f3a9c". Packages whose
 // version changes are counted as ~3 where there are any.
 func (p Plan) Phrase() string {
-	var b strings.Builder
 	name := p.Target
 	if name == "" {
 		name = p.Verb
 	}
-	fmt.Fprintf(&b, "%s +%d", name, len(p.Added))
-	if len(p.Changed) > 0 {
-		fmt.Fprintf(&b, " ~%d", len(p.Changed))
+	return phrase(name, len(p.Added), len(p.Changed), len(p.Removed), p.Digest())
+}
+
+func phrase(name string, added, changed, removed int, digest string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s +%d", name, added)
+	if changed > 0 {
+		fmt.Fprintf(&b, " ~%d", changed)
 	}
-	fmt.Fprintf(&b, " -%d %s", len(p.Removed), p.Digest()[:6])
+	fmt.Fprintf(&b, " -%d %s", removed, digest[:6])
 	return b.String()
 }

@@ -10,6 +10,7 @@ import (
 type Progress struct {
 	phase   atomic.Pointer[phase]
 	current atomic.Pointer[string]
+	part    atomic.Pointer[Progress] // that tells instead, while it is set
 	log     *Log
 }
 
@@ -68,8 +69,14 @@ func (p *Progress) Logf(format string, args ...any) {
 	}
 }
 
+// follow lets another progress tell instead, until it is nil.
+func (p *Progress) follow(part *Progress) { p.part.Store(part) }
+
 // Status reads the progress.
 func (p *Progress) Status() Status {
+	if part := p.part.Load(); part != nil {
+		return part.Status()
+	}
 	s := Status{At: time.Now()}
 	if ph := p.phase.Load(); ph != nil {
 		s.Phase, s.Unit, s.Total, s.Done, s.Started = ph.name, ph.unit, ph.total, ph.done.Load(), ph.started

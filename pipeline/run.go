@@ -44,11 +44,11 @@ type work func(ctx context.Context, run string, p *Progress) (Evidence, error)
 
 // begin lets a run begin, if every gate is open. ready is asked under the locks
 // whether what the run is for still holds. Close waits for the run from here on.
-func (e *Engine) begin(ctx context.Context, plan Plan, typed string, ready func(context.Context) error, do work) (*Active, error) {
+func (e *Engine) begin(ctx context.Context, plan Plan, given consent, ready func(context.Context) error, do work) (*Active, error) {
 	if err := e.enter(); err != nil {
 		return nil, err
 	}
-	a, free, err := e.intended(ctx, plan, typed, ready)
+	a, free, err := e.intended(ctx, plan, given, ready)
 	if err != nil {
 		e.runs.Done()
 		return nil, err
@@ -95,7 +95,7 @@ func (e *Engine) enter() error {
 
 // intended takes the locks of a run, makes its folder and writes its intent.
 // free lets all of that go; where there is an error, it has been.
-func (e *Engine) intended(ctx context.Context, plan Plan, typed string, ready func(context.Context) error) (_ *Active, free func(), err error) {
+func (e *Engine) intended(ctx context.Context, plan Plan, given consent, ready func(context.Context) error) (_ *Active, free func(), err error) {
 	id := e.newRun()
 	var held []func()
 	var lost []<-chan struct{}
@@ -146,7 +146,7 @@ func (e *Engine) intended(ctx context.Context, plan Plan, typed string, ready fu
 	if err != nil {
 		return nil, nil, fmt.Errorf("begin the log of run %s: %w", id, err)
 	}
-	if err := e.intend(ctx, id, plan, typed); err != nil {
+	if err := e.intend(ctx, id, plan, given); err != nil {
 		log.Close()
 		return nil, nil, err
 	}
@@ -170,7 +170,7 @@ func (e *Engine) busy(ctx context.Context, target string, err error) error {
 }
 
 // intend writes the intent if every gate is open in the state it follows.
-func (e *Engine) intend(ctx context.Context, id string, plan Plan, typed string) error {
+func (e *Engine) intend(ctx context.Context, id string, plan Plan, given consent) error {
 	storage.Reach("run.locked")
 	inputs, err := e.needed(ctx, plan)
 	if err != nil {
@@ -190,7 +190,7 @@ func (e *Engine) intend(ctx context.Context, id string, plan Plan, typed string)
 		}
 		return checklist.Intent{
 			Run: id, Item: plan.Item.ID, Verb: plan.Verb, Title: plan.Title, Target: plan.Target,
-			Risk: plan.Risk, Plan: plan.Digest(), Phrase: typed, Move: plan.Move,
+			Risk: plan.Risk, Plan: plan.Digest(), Phrase: given.typed, Group: given.group, Move: plan.Move,
 		}, nil
 	})
 	if err == nil {

@@ -113,7 +113,7 @@ func (e *Engine) prepare(ctx context.Context, prep Preparer, item checklist.Item
 		e.mu.Unlock()
 		return e.gate(ctx, state, of, inputs)
 	}
-	a, err := e.begin(ctx, plan, "", ready, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
+	a, err := e.begin(ctx, plan, consent{}, ready, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
 		return nil, prep.Prepare(ctx, e.env(plan.Release, version, run), p)
 	})
 	if err != nil {
@@ -131,6 +131,13 @@ func (e *Engine) prepare(ctx context.Context, prep Preparer, item checklist.Item
 // another plan, this one is void. A plan that changes production runs only with
 // its phrase typed. The run goes on when ctx ends; Cancel stops it.
 func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, error) {
+	return e.start(ctx, plan, consent{typed: strings.TrimSpace(typed)})
+}
+
+// consent is what an operator typed for a plan, or for the group that it is of.
+type consent struct{ typed, group string }
+
+func (e *Engine) start(ctx context.Context, plan Plan, given consent) (*Active, error) {
 	if err := e.writable(); err != nil {
 		return nil, err
 	}
@@ -146,9 +153,9 @@ func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, e
 	if err := e.gate(ctx, state, plan, nil); err != nil {
 		return nil, err
 	}
-	if graver(plan.Risk, risk(item)) == checklist.Production {
-		if err := confirmed(plan, typed); err != nil {
-			e.refuse(ctx, plan, typed, err)
+	if given.group == "" && graver(plan.Risk, risk(item)) == checklist.Production {
+		if err := confirmed(plan, given.typed); err != nil {
+			e.refuse(ctx, plan, given.typed, err)
 			return nil, err
 		}
 	}
@@ -180,7 +187,7 @@ func (e *Engine) Start(ctx context.Context, plan Plan, typed string) (*Active, e
 	if _, err := e.state.Put(ctx, "plans/"+plan.Digest()+".json", strings.NewReader(marshal(plan)), storage.Always); err != nil {
 		return nil, fmt.Errorf("keep the plan: %w", err)
 	}
-	return e.begin(ctx, plan, strings.TrimSpace(typed), again, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
+	return e.begin(ctx, plan, given, again, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
 		return step.Run(ctx, e.env(plan.Release, version, run), plan, p)
 	})
 }

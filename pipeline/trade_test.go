@@ -70,7 +70,7 @@ func (t *trade) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, err
 	}
 	to := ids[len(ids)-1]
 	if t.strict && from == to {
-		return pipeline.Plan{}, &pipeline.RefusedError{Reason: "nothing to promote"}
+		return pipeline.Plan{}, &pipeline.RefusedError{Reason: "nothing to promote", Idle: true}
 	}
 	if t.item.Uses == "rollback" {
 		to = ids[0]

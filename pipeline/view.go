@@ -18,9 +18,10 @@ type View struct {
 	Open      []*checklist.ReleaseState // all open releases
 	Hold      *checklist.Hold
 	Targets   []TargetView
-	Runs      []RunView // newest first
-	Head      uint64    // sequence of the last event read
-	Trouble   []string  // what is wrong with the journal or the stores, in words
+	Runs      []RunView        // newest first
+	Partial   *checklist.Group // the latest group, where it moved some targets and not all; nil otherwise
+	Head      uint64           // sequence of the last event read
+	Trouble   []string         // what is wrong with the journal or the stores, in words
 }
 
 // TargetView is a target at a moment.

@@ -120,22 +120,25 @@ func (j *Journal) Verify(ctx context.Context) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	for _, o := range stored.entries {
-		seq, _ := j.number(o.Key)
+	keys := make([]string, len(stored.entries))
+	for i, o := range stored.entries {
+		keys[i] = o.Key
+	}
+	err = j.loadAll(ctx, keys, func(i int, b []byte, err error) error {
+		seq, _ := j.number(keys[i])
 		if seq != expect {
 			r.Damage = append(r.Damage, Damage{Seq: expect, Key: j.key(expect), Reason: fmt.Sprintf("missing, the next one is entry %d", seq), gap: true})
 			broken = true
 		}
-		b, err := j.load(ctx, o.Key)
 		if err != nil {
-			return r, err
+			return err
 		}
 		e, err := DecodeEnvelope(b)
 		if err == nil && seq == expect {
 			e, err = follow(b, seq-1, hash)
 		}
 		if err != nil {
-			r.Damage = append(r.Damage, Damage{Seq: seq, Key: o.Key, Reason: err.Error(), Torn: errors.Is(err, errTorn) && seq == stored.last})
+			r.Damage = append(r.Damage, Damage{Seq: seq, Key: keys[i], Reason: err.Error(), Torn: errors.Is(err, errTorn) && seq == stored.last})
 			broken = true
 		}
 		// What follows a changed entry is judged by the bytes that are there.
@@ -144,6 +147,10 @@ func (j *Journal) Verify(ctx context.Context) (Report, error) {
 			r.Entries, r.Head = seq, e.Hash
 			hashes = append(hashes, hash)
 		}
+		return nil
+	})
+	if err != nil {
+		return r, err
 	}
 	if stored.pack != nil {
 		if d := j.comparePack(ctx, hashes, broken); d != nil {

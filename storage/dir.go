@@ -15,8 +15,9 @@ import (
 // Dir is a Store on a directory. Whatever is below it stays below it: keys are
 // checked, paths go through os.Root, symbolic links are never followed.
 type Dir struct {
-	root *os.Root // nil of one that is only looked at
-	path string
+	root    *os.Root // nil of one that is only looked at
+	path    string
+	readers bool // what it makes is open to all readers, whatever the umask
 }
 
 // OpenDir opens a directory as a store, and makes it where it is missing.
@@ -53,7 +54,7 @@ func openDir(path string, readers bool) (*Dir, error) {
 	if err != nil {
 		return nil, explain("open "+path, err)
 	}
-	return &Dir{root: root, path: path}, nil
+	return &Dir{root: root, path: path, readers: readers}, nil
 }
 
 // makeDurable makes a directory and those above it, each synced in its parent.
@@ -87,6 +88,9 @@ func makeDurable(path string, readers bool) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// forReaders is the same directory, where what is made is open to all readers.
+func (d *Dir) forReaders() *Dir { return &Dir{root: d.root, path: d.path, readers: true} }
+
 // Path is where the store is, absolute.
 func (d *Dir) Path() string { return d.path }
 
@@ -109,7 +113,7 @@ func (d *Dir) folder(dir string, create bool) (*folder, error) {
 		defer r.Close()
 		root = r
 	}
-	f, err := openFolder(root, d.path, dir, create)
+	f, err := openFolder(root, d.path, dir, create, d.readers)
 	if err != nil {
 		var inner *fs.PathError
 		if errors.As(err, &inner) {
@@ -186,7 +190,7 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader, c Condition) (Ob
 		return Object{}, err
 	}
 	defer f.close()
-	t, temp, err := f.write(ctx, r)
+	t, temp, err := f.write(ctx, r, d.readers)
 	if err != nil {
 		return Object{}, err
 	}

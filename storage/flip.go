@@ -35,6 +35,9 @@ func (s *servedDir) Flip(ctx context.Context, name, from, to string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.link(name); err != nil {
+		return fmt.Errorf("flip %s: %w", name, err)
+	}
 	Reach("flip.checked")
 	temp := pointerPrefix + nonce()
 	if err := top.root.Symlink(snapshotsDir+"/"+to, temp); err != nil {

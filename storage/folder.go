@@ -22,9 +22,9 @@ type folder struct {
 }
 
 // openFolder opens the directory that dir names below root, making what is
-// missing where create is set. Each directory that it makes is durable in its
-// parent before it returns.
-func openFolder(root *os.Root, base, dir string, create bool) (*folder, error) {
+// missing where create is set, open to all where readers is. Each directory that
+// it makes is durable in its parent before it returns.
+func openFolder(root *os.Root, base, dir string, create, readers bool) (*folder, error) {
 	at, err := root.OpenRoot(".")
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func openFolder(root *os.Root, base, dir string, create bool) (*folder, error) {
 		if segment == "" {
 			continue
 		}
-		next, err := descend(at, segment, create)
+		next, err := descend(at, segment, create, readers)
 		at.Close()
 		if err != nil {
 			return nil, err
@@ -50,11 +50,16 @@ func openFolder(root *os.Root, base, dir string, create bool) (*folder, error) {
 
 // descend opens a directory inside another one. os.Root would follow a link
 // that stays inside it; what is served or staged never does.
-func descend(at *os.Root, name string, create bool) (*os.Root, error) {
+func descend(at *os.Root, name string, create, readers bool) (*os.Root, error) {
 	was, err := at.Lstat(name)
 	if create && errors.Is(err, fs.ErrNotExist) {
 		if err := at.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
+		}
+		if readers {
+			if err := at.Chmod(name, 0o755); err != nil {
+				return nil, err
+			}
 		}
 		if err := syncRoot(at); err != nil {
 			return nil, err

@@ -44,6 +44,9 @@ func OpenJournal(ctx context.Context, s Store, prefix string) (*Journal, error) 
 	if err := j.unpack(ctx, stored); err != nil {
 		return nil, err
 	}
+	if err := j.readStored(ctx, stored); err != nil {
+		return nil, err
+	}
 	if err := j.read(ctx); err != nil {
 		return nil, err
 	}
@@ -103,14 +106,45 @@ func (j *Journal) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e, err := follow(b, j.seq, j.hash)
-		if err != nil {
-			j.damage = &Damage{Seq: j.seq + 1, Key: key, Reason: err.Error(), Torn: errors.Is(err, errTorn)}
+		if !j.take(b, key) {
 			return j.last(ctx)
 		}
-		j.seq, j.hash = e.Seq, e.Hash
-		j.unread = append(j.unread, e)
 	}
+}
+
+// take makes the bytes of the next entry the head, or finds the damage.
+func (j *Journal) take(b []byte, key string) bool {
+	e, err := follow(b, j.seq, j.hash)
+	if err != nil {
+		j.damage = &Damage{Seq: j.seq + 1, Key: key, Reason: err.Error(), Torn: errors.Is(err, errTorn)}
+		return false
+	}
+	j.seq, j.hash = e.Seq, e.Hash
+	j.unread = append(j.unread, e)
+	return true
+}
+
+// readStored takes the entries after the head that are known to be there,
+// several at a time. It ends where one is missing or not good, and leaves that
+// to read.
+func (j *Journal) readStored(ctx context.Context, stored inventory) error {
+	var keys []string
+	for _, o := range stored.entries {
+		if seq, _ := j.number(o.Key); seq == j.seq+1+uint64(len(keys)) && !o.Link {
+			keys = append(keys, o.Key)
+		}
+	}
+	err := j.loadAll(ctx, keys, func(i int, b []byte, err error) error {
+		if err != nil || !j.take(b, keys[i]) {
+			j.damage = nil
+			return errStop
+		}
+		return nil
+	})
+	if errors.Is(err, errStop) {
+		return ctx.Err()
+	}
+	return err
 }
 
 // last corrects damage that looks like a torn tail: with an entry behind it, it

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,17 +94,45 @@ func TestJournalNews(t *testing.T) {
 // counting counts the calls of a store.
 type counting struct {
 	storage.Store
-	stats, others int
+	stats, others, lists, puts atomic.Int64
 }
 
 func (c *counting) Stat(ctx context.Context, key string) (storage.Object, error) {
-	c.stats++
+	c.stats.Add(1)
 	return c.Store.Stat(ctx, key)
 }
 
 func (c *counting) Open(ctx context.Context, key string, r storage.Range) (io.ReadCloser, storage.Object, error) {
-	c.others++
+	c.others.Add(1)
 	return c.Store.Open(ctx, key, r)
+}
+
+func (c *counting) List(ctx context.Context, prefix string) iter.Seq2[storage.Object, error] {
+	c.lists.Add(1)
+	return c.Store.List(ctx, prefix)
+}
+
+func (c *counting) Put(ctx context.Context, key string, r io.Reader, cond storage.Condition) (storage.Object, error) {
+	c.puts.Add(1)
+	return c.Store.Put(ctx, key, r, cond)
+}
+
+// Opening costs one listing, the pack, the entries after it once each, and one
+// look for a next one; the entries after the pack are read at the same time.
+func TestJournalOpenIsCheap(t *testing.T) {
+	d := openDir(t, t.TempDir())
+	j := openJournal(t, d)
+	wrote := write(t, j, 40)
+	ok(t, j.Pack(t.Context()))
+	wrote = append(wrote, write(t, j, 20)...)
+	c := &counting{Store: d}
+	again := must(storage.OpenJournal(t.Context(), c, "journal"))(t)
+	if c.lists.Load() != 1 || c.others.Load() != 1+20 || c.stats.Load() != 1 || c.puts.Load() != 0 {
+		t.Errorf("it cost %d List, %d Open, %d Stat and %d Put", c.lists.Load(), c.others.Load(), c.stats.Load(), c.puts.Load())
+	}
+	if diff := cmp.Diff(wrote, must(again.News(t.Context()))(t)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestJournalNewsIsCheap(t *testing.T) {
@@ -111,10 +141,11 @@ func TestJournalNewsIsCheap(t *testing.T) {
 	c := &counting{Store: d}
 	j := must(storage.OpenJournal(t.Context(), c, "journal"))(t)
 	must(j.News(t.Context()))(t)
-	c.stats, c.others = 0, 0
+	c.stats.Store(0)
+	c.others.Store(0)
 	must(j.News(t.Context()))(t)
-	if c.stats != 1 || c.others != 0 {
-		t.Errorf("no news cost %d Stat and %d Open", c.stats, c.others)
+	if c.stats.Load() != 1 || c.others.Load() != 0 {
+		t.Errorf("no news cost %d Stat and %d Open", c.stats.Load(), c.others.Load())
 	}
 }
 

@@ -55,7 +55,7 @@ func (f *folder) list(ctx context.Context, above, prefix string, yield func(Obje
 			return false
 		}
 		if e.dir && CheckName(e.name) == nil {
-			sub, err := openFolder(f.root, f.path, e.name, false)
+			sub, err := openFolder(f.root, f.path, e.name, false, false)
 			if err != nil {
 				if errors.Is(explain("", err), ErrNotFound) {
 					continue // gone since the names were read

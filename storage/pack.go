@@ -38,19 +38,24 @@ func (j *Journal) Pack(ctx context.Context) error {
 // copyEntries writes the stored entries up to that head.
 func (j *Journal) copyEntries(ctx context.Context, w io.Writer, seq uint64, head string) error {
 	hash := ""
-	for n := range seq {
-		b, err := j.load(ctx, j.key(n+1))
+	keys := make([]string, seq)
+	for i := range keys {
+		keys[i] = j.key(uint64(i) + 1)
+	}
+	err := j.loadAll(ctx, keys, func(i int, b []byte, err error) error {
 		if err != nil {
 			return err
 		}
-		e, err := follow(b, n, hash)
+		e, err := follow(b, uint64(i), hash)
 		if err != nil {
-			return fmt.Errorf("%w: entry %d: %w", ErrDamaged, n+1, err)
+			return fmt.Errorf("%w: entry %d: %w", ErrDamaged, i+1, err)
 		}
 		hash = e.Hash
-		if _, err := w.Write(b); err != nil {
-			return err
-		}
+		_, err = w.Write(b)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if hash != head {
 		return fmt.Errorf("%w: entry %d is not the one that was read", ErrDamaged, seq)

@@ -63,9 +63,9 @@ func (f *folder) temp() (*os.File, string, error) {
 	return nil, "", f.fail("create a file in", "", errors.New("it is swept away again and again"))
 }
 
-// write makes a synced temporary file of what r holds. It stays locked until
-// the caller closes it.
-func (f *folder) write(ctx context.Context, r io.Reader) (*os.File, string, error) {
+// write makes a synced temporary file of what r holds, which all may read where
+// readers is set. It stays locked until the caller closes it.
+func (f *folder) write(ctx context.Context, r io.Reader, readers bool) (*os.File, string, error) {
 	t, temp, err := f.temp()
 	if err != nil {
 		return nil, "", err
@@ -73,6 +73,11 @@ func (f *folder) write(ctx context.Context, r io.Reader) (*os.File, string, erro
 	_, err = io.Copy(t, reader{ctx, r})
 	if err == nil {
 		Reach("put.written")
+		if readers {
+			err = t.Chmod(0o644)
+		}
+	}
+	if err == nil {
 		err = t.Sync() // never twice: the kernel forgets what it could not write
 	}
 	if err != nil {

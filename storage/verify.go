@@ -2,10 +2,7 @@ package storage
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"io"
 
 	"gantry/config"
 )
@@ -68,29 +65,10 @@ func (s *Staging) VerifyAll(ctx context.Context, as []Artifact, count func(int64
 	return out, errors.Join(failed...)
 }
 
-// hash hashes objects of the store, and looks at each again afterwards: what was
-// written to meanwhile has another version.
+// hash hashes objects of the store, several at a time.
 func (s *Staging) hash(ctx context.Context, keys []string, count func(int64), name func(string)) ([]Hashed, error) {
 	if d, ok := s.store.(*Dir); ok {
 		return d.HashFiles(ctx, keys, 0, count, name)
 	}
-	all := make([]Hashed, len(keys))
-	for i, key := range keys {
-		if name != nil {
-			name(key)
-		}
-		r, o, err := s.store.Open(ctx, key, Range{})
-		if err != nil {
-			all[i].Err = err
-			continue
-		}
-		h := sha256.New()
-		n, err := io.Copy(h, reader{ctx, r})
-		r.Close()
-		if count != nil {
-			count(n)
-		}
-		all[i] = Hashed{Object: o, SHA256: hex.EncodeToString(h.Sum(nil)), Err: err}
-	}
-	return all, ctx.Err()
+	return hashObjects(ctx, s.store, keys, hashing{count: count, name: name})
 }

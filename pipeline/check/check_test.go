@@ -3,17 +3,14 @@ package check_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,18 +31,29 @@ type bench struct {
 	now time.Time
 
 	timeout string // of the probe
-	more    string // lines of release.yaml
+	targets string // of release.yaml, one for each line
+	probes  string
+	more    string              // lines of release.yaml
+	change  func(*pipeline.Env) // before a check is run
+	log     string              // of the last run
 }
+
+// signing is a key pair for all benches: to make one takes a while.
+var signing = sync.OnceValue(func() [2][]byte {
+	private, public, err := sign.Generate("Test", "test@example.org", 2048, 0, time.Now().Add(-time.Hour))
+	if err != nil {
+		panic(err)
+	}
+	return [2][]byte{private, public}
+})
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: t.TempDir(), url: "http://127.0.0.1:1/", now: time.Now(), timeout: "5s"}
-	private, public, err := sign.Generate("Test", "test@example.org", 2048, 0, b.now.Add(-time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.write("k.key", string(private))
-	b.write("k.asc", string(public))
+	b.targets = `{name: a, format: rpm, component: core, series: "1", os: el9-x86_64, key: k}`
+	pair := signing()
+	b.write("k.key", string(pair[0]))
+	b.write("k.asc", string(pair[1]))
 	b.write("password", "hunter2\n")
 	return b
 }
@@ -70,14 +78,23 @@ func digest(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// items is a list of a configuration, of one item for each line.
+func items(name, lines string) string {
+	if lines == "none" {
+		return ""
+	}
+	return name + ":\n- " + strings.ReplaceAll(lines, "\n", "\n- ") + "\n"
+}
+
 // run makes a check and runs it.
 func (b *bench) run(uses string, with map[string]string) (pipeline.Evidence, error) {
 	b.t.Helper()
-	b.write("release.yaml", fmt.Sprintf(`product: p
-keys: [{name: k, private: "file:k.key", public: k.asc}]
-targets: [{name: a, format: rpm, component: core, series: "1", os: el9-x86_64, key: k}]
-probes: [{name: web, url: %q, contains: hello, username: u, password: "file:password", timeout: %s}]
-`, b.url, b.timeout)+b.more)
+	probes := b.probes
+	if probes == "" {
+		probes = fmt.Sprintf(`{name: web, url: %q, contains: hello, username: u, password: "file:password", timeout: %s}`, b.url, b.timeout)
+	}
+	b.write("release.yaml", "product: p\nkeys: [{name: k, private: \"file:k.key\", public: k.asc}]\n"+
+		items("targets", b.targets)+items("probes", probes)+b.more)
 	cfg, err := config.Load(filepath.Join(b.dir, "release.yaml"))
 	if err != nil {
 		b.t.Fatal(err)
@@ -96,11 +113,28 @@ probes: [{name: web, url: %q, contains: hello, username: u, password: "file:pass
 		return nil, err
 	}
 	env := &pipeline.Env{Config: cfg, Staging: storage.NewStaging(store), Now: func() time.Time { return b.now }}
+	if b.change != nil {
+		b.change(env)
+	}
 	plan, err := step.Plan(b.t.Context(), env)
 	if err != nil {
 		return nil, err
 	}
-	return step.Run(b.t.Context(), env, plan, pipeline.NewProgress(nil))
+	file, err := os.Create(filepath.Join(b.dir, "log"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	log := pipeline.NewLog(file, func() time.Time { return time.Time{} })
+	ev, err := step.Run(b.t.Context(), env, plan, pipeline.NewProgress(log))
+	if err := log.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+	text, readErr := os.ReadFile(file.Name())
+	if readErr != nil {
+		b.t.Fatal(readErr)
+	}
+	b.log = strings.ReplaceAll("\n"+string(text), "\n00:00:00 ", "\n")
+	return ev, err
 }
 
 // wants fails unless err says these words; no words want no error.
@@ -243,20 +277,6 @@ func TestSpaceOnTwoFileSystems(t *testing.T) {
 	}
 	_, err = b.run("check.space", map[string]string{"bytes": "9000000000000000000"})
 	wants(t, err, "served ("+b.dir)
-}
-
-func TestSecrets(t *testing.T) {
-	b := newBench(t)
-	ev, err := b.run("check.secrets", nil)
-	wants(t, err, "")
-	if ev["secrets set"] != "2" {
-		t.Errorf("evidence %v", ev)
-	}
-	if err := os.Remove(filepath.Join(b.dir, "password")); err != nil {
-		t.Fatal(err)
-	}
-	_, err = b.run("check.secrets", nil)
-	wants(t, err, "1 of 2 secrets cannot be read: file:password")
 }
 
 func TestHTTP(t *testing.T) {
@@ -403,33 +423,6 @@ func TestHTTPBadServers(t *testing.T) {
 	}
 	if n := sent.Load(); n > 64<<20 {
 		t.Errorf("%d bytes of an endless body were taken", n)
-	}
-}
-
-// The roots of the system are read once in a process, so that this is the only
-// test that meets TLS.
-func TestTLS(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it is told of the connection that is refused
-	server.StartTLS()
-	defer server.Close()
-	b := newBench(t)
-	cert := server.Certificate()
-	b.write("roots.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})))
-	t.Setenv("SSL_CERT_FILE", filepath.Join(b.dir, "roots.pem"))
-	t.Setenv("SSL_CERT_DIR", b.dir)
-
-	b.url = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
-	_, err := b.run("check.http", withProbe(nil))
-	wants(t, err, "certificate")
-
-	if runtime.GOOS != "linux" {
-		t.Skip("the roots of this system cannot be replaced for one process")
-	}
-	b.url = server.URL
-	b.now = cert.NotAfter.Add(-50 * time.Hour)
-	if ev, err := b.run("check.http", withProbe(nil)); err != nil || ev["tls days left"] != "2" {
-		t.Errorf("evidence %v, %v", ev, err)
 	}
 }
 

@@ -90,7 +90,7 @@ func (a answer) evidence() pipeline.Evidence {
 		ev["certificate days left"] = strconv.Itoa(*a.days)
 	}
 	if a.skew != nil {
-		ev["clock skew"] = a.skew.String()
+		ev["clock skew"] = off(*a.skew)
 	}
 	return ev
 }

@@ -46,10 +46,14 @@ func days(n int) string {
 }
 
 func off(skew time.Duration) string {
-	if skew < 0 {
+	switch {
+	case skew < 0:
 		return (-skew).String() + " behind ours"
+	case skew > 0:
+		return skew.String() + " ahead of ours"
+	default:
+		return "none"
 	}
-	return skew.String() + " ahead of ours"
 }
 
 // certificate tells for how many whole days the server can be trusted: as long

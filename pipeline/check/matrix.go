@@ -168,6 +168,8 @@ func (c Cell) String() string {
 		return fmt.Sprintf("%d, %s", c.Files, c.Lacks[0])
 	case len(c.Lacks) > 0:
 		return "MISSING"
+	case c.Files == 0: // what is staged for the others is for this one too
+		return "none needed"
 	case c.Odd > 0:
 		return fmt.Sprintf("%d, %d BAD: %s", c.Files, c.Odd, c.Worst)
 	case c.Verified == c.Files:

@@ -30,7 +30,7 @@ func newAptIn(t testing.TB, dir, sources string) *apt {
 			t.Fatal(err)
 		}
 	}
-	for name, text := range map[string]string{"etc/sources.list.d/demo.sources": sources, "state/status": ""} {
+	for name, text := range map[string]string{"etc/sources.list.d/demo.sources": sources, "state/status": "", "etc/none": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -43,12 +43,12 @@ func newAptIn(t testing.TB, dir, sources string) *apt {
 func (a *apt) run(name string, args ...string) (string, error) {
 	all := []string{
 		"-o", "Dir::State=" + a.dir + "/state", "-o", "Dir::State::status=" + a.dir + "/state/status", "-o", "Dir::Cache=" + a.dir + "/cache",
-		"-o", "Dir::Etc=" + a.dir + "/etc", "-o", "Dir::Etc::sourcelist=/dev/null", "-o", "Dir::Etc::sourceparts=" + a.dir + "/etc/sources.list.d",
+		"-o", "Dir::Etc=" + a.dir + "/etc", "-o", "Dir::Etc::sourcelist=" + a.dir + "/etc/none", "-o", "Dir::Etc::sourceparts=" + a.dir + "/etc/sources.list.d",
 		"-o", "Acquire::Check-Date=true", "-o", "Acquire::Check-Valid-Until=true", "-o", "Acquire::Languages=none", "-o", "APT::Architecture=amd64",
 		"-o", "APT::Architectures::=amd64", "-o", "APT::Architectures::=arm64", "-o", "APT::Sandbox::User=", "-o", "Acquire::http::Proxy=false",
 	}
 	c := exec.Command(name, append(all, args...)...)
-	c.Env = append(os.Environ(), "LC_ALL=C", "APT_CONFIG=/dev/null")
+	c.Env = append(os.Environ(), "LC_ALL=C")
 	c.Dir = a.dir + "/got"
 	out, err := c.CombinedOutput()
 	return string(out), err
@@ -101,14 +101,13 @@ func newApt(t *testing.T, s *shop) func(packages []string) {
 		}
 		a.must("apt-get", "update")
 		var got []string
-		for _, stanza := range strings.Split(a.must("apt-cache", "dumpavail"), "\n\n") {
-			fields := map[string]string{}
-			for line := range strings.Lines(stanza) {
-				name, value, _ := strings.Cut(line, ": ")
-				fields[name] = strings.TrimSpace(value)
-			}
-			if fields["Package"] != "" {
-				got = append(got, fields["Package"]+"_"+fields["Version"]+"_"+fields["Architecture"])
+		for _, file := range strings.Fields(a.must("apt-get", "indextargets", "--format", "$(FILENAME)", "Created-By: Packages")) {
+			index := a.must("/usr/lib/apt/apt-helper", "cat-file", file)
+			if err := deb.ReadIndex(strings.NewReader(index), func(r deb.Ref) error {
+				got = append(got, r.Name+"_"+r.Version+"_"+r.Arch)
+				return nil
+			}); err != nil {
+				t.Error(err)
 			}
 		}
 		slices.Sort(got)

@@ -236,7 +236,7 @@ func TestDamage(t *testing.T) {
 			err = os.Remove(path)
 		}
 		if err == nil {
-			err = os.WriteFile(path, change(was), 0o444)
+			err = os.WriteFile(path, change(slices.Clone(was)), 0o444)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -290,18 +290,19 @@ func TestDamage(t *testing.T) {
 
 // TestPrune removes packages with the last snapshot that names them.
 func TestPrune(t *testing.T) {
-	s := newShop(t, ", policy: replace, snapshots: 1")
-	s.stage("agent_1.0_amd64")
-	s.release()
-	s.unstage("noble-amd64", "agent_1.0_amd64.deb")
-	s.stage("agent_2.0_amd64")
-	s.release()
+	s := newShop(t, ", policy: replace, snapshots: 2")
+	for _, version := range []string{"1.0", "2.0", "3.0"} {
+		s.stage("agent_" + version + "_amd64")
+		s.release()
+		s.unstage("noble-amd64", "agent_"+version+"_amd64.deb")
+	}
 	s.refused("nothing to prune", "prune")
 	s.clock = s.clock.Add(4 * 24 * time.Hour)
 	s.do("prune")
-	pool, err := filepath.Glob(s.archive() + "/pool/noble/core/*/*/*.deb")
-	if err != nil || len(pool) != 1 || !strings.HasSuffix(pool[0], "/pool/noble/core/a/agent/agent_2.0_amd64.deb") {
+	pool, err := filepath.Glob(s.archive() + "/pool/noble/core/a/agent/*.deb")
+	if err != nil || len(pool) != 2 || !strings.HasSuffix(pool[0], "/agent_2.0_amd64.deb") {
 		t.Errorf("the pool has %q, %v", pool, err)
 	}
 	s.do("verify")
+	s.do("rollback")
 }

@@ -155,12 +155,15 @@ func TestStagedSet(t *testing.T) {
 		stage func(*shop)
 		wrong string
 	}{
-		"nothing":       {func(*shop) {}, "nothing is staged"},
-		"one missing":   {func(s *shop) { s.stage("arm64", "a.tar", arm.saved(t)) }, "no archive is staged for the architecture x86_64"},
-		"two for one":   {func(s *shop) { s.stageVersion("1"); s.stage("arm64", "b.tar", arm.saved(t)) }, "2 archives are staged for the architecture arm64"},
-		"wrong place":   {func(s *shop) { s.stageVersion("1"); s.stage("arm64", "core.tar", amd.saved(t)) }, "for linux/amd64, not for linux/arm64"},
-		"not a tar":     {func(s *shop) { s.stageVersion("1"); s.stage("arm64", "core.tar", noise(1, 5000)) }, "no tar"},
-		"wrong sidecar": {func(s *shop) { s.stageVersion("1"); s.put("staging/core/2025/oci/arm64/core.tar.sha256", []byte(sumOf(nil)+"\n")) }, "should be " + sumOf(nil)},
+		"nothing":     {func(*shop) {}, "nothing is staged"},
+		"one missing": {func(s *shop) { s.stage("arm64", "a.tar", arm.saved(t)) }, "no archive is staged for the architecture x86_64"},
+		"two for one": {func(s *shop) { s.stageVersion("1"); s.stage("arm64", "b.tar", arm.saved(t)) }, "2 archives are staged for the architecture arm64"},
+		"wrong place": {func(s *shop) { s.stageVersion("1"); s.stage("arm64", "core.tar", amd.saved(t)) }, "for linux/amd64, not for linux/arm64"},
+		"not a tar":   {func(s *shop) { s.stageVersion("1"); s.stage("arm64", "core.tar", noise(1, 5000)) }, "no tar"},
+		"wrong sidecar": {func(s *shop) {
+			s.stageVersion("1")
+			s.put("staging/core/2025/oci/arm64/core.tar.sha256", []byte(sumOf(nil)+"\n"))
+		}, "should be " + sumOf(nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t, inProcess(t, true, nil), "")
@@ -257,7 +260,7 @@ func TestPrune(t *testing.T) {
 			}
 			h.ServeHTTP(w, r)
 		})
-	}), ", snapshots: 1")
+	}), ", snapshots: 2")
 	var ids, digests []string
 	for _, v := range []string{"1", "2", "3", "4"} {
 		s.stageVersion(v)

@@ -113,7 +113,9 @@ func (w *walk) index(b []byte, name string, depth int) error {
 }
 
 func (w *walk) listing(d v1.Descriptor, depth int) error {
-	if d.Annotations["vnd.docker.reference.type"] != "" || d.ArtifactType != "" || w.found[d.Digest] {
+	// Some tools write of every image what its config is.
+	artifact := d.ArtifactType != "" && !types.MediaType(d.ArtifactType).IsConfig()
+	if d.Annotations["vnd.docker.reference.type"] != "" || artifact || w.found[d.Digest] {
 		return nil // what a build tells about an image; or the same image once more
 	}
 	w.found[d.Digest] = true

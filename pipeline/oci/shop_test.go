@@ -3,6 +3,11 @@ package oci_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -50,14 +55,26 @@ targets:
   - {name: core-image, format: oci, component: core, series: "2025", architectures: [x86_64, arm64], key: images, registry: local%s}
 `
 
-const password = "hunter2"
+const password = "hunter2" // of keys that are encrypted
 
-// shopKeys are two keys for all shops: to make one takes time.
+// shopKeys are two keys for all shops. They are not encrypted, since to decrypt
+// one takes time.
 var shopKeys = sync.OnceValues(func() (all [2][2][]byte, err error) {
 	for n := range all {
-		if all[n][0], all[n][1], err = cosign.Generate([]byte(password)); err != nil {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
 			return all, err
 		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return all, err
+		}
+		all[n][0] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+		loaded, err := cosign.Load(all[n][0], nil)
+		if err != nil {
+			return all, err
+		}
+		all[n][1] = loaded.Public().PEM()
 	}
 	return all, nil
 })

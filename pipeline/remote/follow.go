@@ -110,6 +110,11 @@ func (f *follower) watch(ctx context.Context, id int64) (forge.Run, []forge.Job,
 		}
 		jobs := f.jobs(ctx, r)
 		f.show(r, jobs)
+		for _, j := range jobs {
+			if j.Over {
+				f.log(ctx, j, r.Over)
+			}
+		}
 		if r.Over {
 			return r, jobs, nil
 		}
@@ -152,8 +157,7 @@ func (f *follower) stop(ctx context.Context, id int64) (pipeline.Evidence, error
 	return nil, config.Hint(fmt.Errorf("%v, but run %d of %s may go on there: %w", cause, id, f.aim.repository, err), "stop it on its page")
 }
 
-// jobs reads the jobs of a run, and the logs of those that are over. Without
-// them the run can still be followed.
+// jobs reads the jobs of a run. Without them the run can still be followed.
 func (f *follower) jobs(ctx context.Context, r forge.Run) []forge.Job {
 	if f.over {
 		return nil
@@ -171,11 +175,6 @@ func (f *follower) jobs(ctx context.Context, r forge.Run) []forge.Job {
 		f.p.Logf("the jobs cannot be shown: %v", err)
 		f.over = true
 		return nil
-	}
-	for _, j := range jobs {
-		if j.Over {
-			f.log(ctx, j, r.Over)
-		}
 	}
 	return jobs
 }

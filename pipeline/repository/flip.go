@@ -173,6 +173,20 @@ func (f *flip) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p
 	return ev, nil
 }
 
+// Check makes sure of the snapshot of a plan before it is served: all its files,
+// and the signature that clients look at first.
+func (f *flip) Check(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) error {
+	w, err := f.look(ctx, env)
+	if err != nil {
+		return err
+	}
+	to, err := w.Snapshot(ctx, plan.Move.To)
+	if err != nil {
+		return err
+	}
+	return f.check(ctx, w, to, p)
+}
+
 // check makes sure of a snapshot before it is served: all its files, and the
 // signature that clients look at first.
 func (f *flip) check(ctx context.Context, w *World, to *Snapshot, p *pipeline.Progress) error {

@@ -42,7 +42,7 @@ func promoteGoal(ctx context.Context, w *World) (*Snapshot, error) {
 	if before != nil && samePackages(before, s) {
 		return nil, &pipeline.RefusedError{
 			Reason: fmt.Sprintf("nothing to promote: production of %s serves the packages of staging already (snapshot %s)", w.Target.Name, before.ID),
-			Hint:   "stage another build first; to publish the same packages anew: gantry refresh " + string(w.Target.Name)}
+			Hint:   "stage another build first; to publish the same packages anew: gantry refresh " + string(w.Target.Name), Idle: true}
 	}
 	return s, nil
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -184,14 +183,4 @@ func (a *app) serveDemo(ctx context.Context, f demoFlags) error {
 // loopback tells whether a host names this machine alone.
 func loopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
-}
-
-// demoHint is what to do where the registry of a demo does not answer, "" where
-// that is not what is wrong.
-func (a *app) demoHint(err error) string {
-	dir := filepath.Dir(a.config)
-	if !errors.Is(err, syscall.ECONNREFUSED) || !demo.Made(dir) {
-		return ""
-	}
-	return "the server of the demo is not up: start it with gantry demo --serve 127.0.0.1:8080 --dir " + shell(dir)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"gantry/config"
 	"gantry/pipeline"
 	"gantry/storage"
+	"gantry/ui/cli/demo"
 )
 
 // code is the exit code that an error stands for.
@@ -71,7 +73,7 @@ func (a *app) report(err error) int {
 	}
 	var confirm *pipeline.ConfirmError
 	errors.As(err, &confirm)
-	advice := a.demoHint(err)
+	advice := demo.Hint(filepath.Dir(a.config), err)
 	if advice == "" {
 		advice = hint(err)
 	}

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,6 +37,8 @@ func clients(o Options, home string, chosen []target) error {
 			files[filepath.Join("apt-"+t.name, "status")] = ""
 			files[filepath.Join("apt-"+t.name, "lists", "partial", "empty")] = ""
 			files[filepath.Join("apt-"+t.name, "archives", "partial", "empty")] = ""
+		case config.FormatOCI:
+			files["docker/config.json"] = dockerConf(home, strings.TrimSpace(string(password)))
 		}
 		for name, text := range files {
 			to := filepath.Join(at, name)
@@ -108,6 +111,13 @@ func (t target) aptSources(o Options, home, public string) string {
 	return fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: core\nSigned-By:\n%s", t.url(o, home), t.os, key.String())
 }
 
+// dockerConf is what docker login leaves behind, which all clients of registries
+// read.
+func dockerConf(home, password string) string {
+	auth := base64.StdEncoding.EncodeToString([]byte(subscriber + ":" + password))
+	return fmt.Sprintf("{\"auths\":{%q:{\"auth\":%q}}}\n", home, auth)
+}
+
 // word is a path as a word of a POSIX shell.
 func word(path string) string {
 	if !strings.ContainsAny(path, " \t\n\"'$`\\*?[]{}()<>|&;!~#") {
@@ -125,5 +135,6 @@ func (t target) try(dir, home, product string) string {
 	case config.FormatDEB:
 		return fmt.Sprintf("cd %s && export APT_CONFIG=$PWD/client/%s.conf && apt-get update && apt-cache policy %s", word(dir), t.name, debName(product, "minion"))
 	}
-	return fmt.Sprintf("cosign verify --key %s --insecure-ignore-tlog --allow-insecure-registry %s/%s:2025", word(filepath.Join(dir, "keys", "cosign.pub")), home, imageName(product))
+	return fmt.Sprintf("cd %s && DOCKER_CONFIG=$PWD/client/docker cosign verify --key keys/cosign.pub --insecure-ignore-tlog --allow-insecure-registry %s/%s:2025 # while the demo is served",
+		word(dir), home, imageName(product))
 }

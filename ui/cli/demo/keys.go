@@ -1,12 +1,8 @@
 package demo
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"fmt"
 	"io/fs"
 	"os"
@@ -14,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
-
+	"gantry/pipeline/cosign"
 	"gantry/pipeline/sign"
 )
 
@@ -44,7 +39,7 @@ func keys(dir, name string) error {
 		return fmt.Errorf("make the keys: %w", err)
 	}
 	password := word16()
-	cosign, cosignPublic, err := cosignKeys([]byte(password))
+	cosignPrivate, cosignPublic, err := cosign.Generate([]byte(password))
 	if err != nil {
 		return fmt.Errorf("make the keys of images: %w", err)
 	}
@@ -55,7 +50,7 @@ func keys(dir, name string) error {
 	}{
 		{"keys/private.asc", private, 0o600},
 		{"keys/public.asc", public, 0o644},
-		{"keys/cosign.key", cosign, 0o600},
+		{"keys/cosign.key", cosignPrivate, 0o600},
 		{"keys/cosign.password", []byte(password + "\n"), 0o600},
 		{"keys/cosign.pub", cosignPublic, 0o644},
 		{subscriberKey, []byte(word16() + word16() + "\n"), 0o600},
@@ -73,27 +68,4 @@ func word16() string {
 	b := make([]byte, 16)
 	rand.Read(b)
 	return hex.EncodeToString(b)
-}
-
-// cosignKeys makes a key pair as cosign generate-key-pair does: ECDSA on P-256,
-// the private half as PKCS #8, encrypted and in PEM.
-func cosignKeys(password []byte) (private, public []byte, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return nil, nil, err
-	}
-	sealed, err := encrypted.Encrypt(der, password)
-	if err != nil {
-		return nil, nil, err
-	}
-	half, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		return nil, nil, err
-	}
-	private = pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED SIGSTORE PRIVATE KEY", Bytes: sealed})
-	return private, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: half}), nil
 }

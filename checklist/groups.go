@@ -1,0 +1,78 @@
+package checklist
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+func (s *State) grouped(e Event, g Grouped) error {
+	if g.Group == "" {
+		return errors.New("a group without an id")
+	}
+	if s.Group(g.Group) != nil {
+		return fmt.Errorf("group %s began already", brief(g.Group))
+	}
+	s.Groups = append(s.Groups, &Group{Grouped: g, Release: e.Release, Actor: e.Actor, Host: e.Host, Started: e.Time})
+	return nil
+}
+
+func (s *State) groupOver(e Event, over GroupOver) error {
+	for i, g := range s.Groups {
+		if g.Group != over.Group {
+			continue
+		}
+		if g.Ended != nil {
+			return fmt.Errorf("group %s had ended", brief(over.Group))
+		}
+		ended := *g
+		ended.Ended, ended.EndedAt = &over, e.Time
+		s.Groups[i] = &ended
+		return nil
+	}
+	return fmt.Errorf("group %s never began", brief(over.Group))
+}
+
+// movedIn notes that a target of a group moved, if it is one.
+func (s *State) movedIn(group, target string, m Move) {
+	for i, g := range s.Groups {
+		if group == "" || g.Group != group || !slices.Contains(g.Targets, target) {
+			continue
+		}
+		moved := *g
+		if moved.Moved = maps.Clone(g.Moved); moved.Moved == nil {
+			moved.Moved = map[string]Move{}
+		}
+		moved.Moved[target] = m
+		s.Groups[i] = &moved
+	}
+}
+
+// Group finds a group by its id, or returns nil.
+func (s State) Group(id string) *Group {
+	for _, g := range slices.Backward(s.Groups) {
+		if g.Group == id {
+			return g
+		}
+	}
+	return nil
+}
+
+// Partial is the latest group, where it moved some of its targets and not all of
+// them, and none of them moved since by other means; or nil.
+func (s State) Partial() *Group {
+	if len(s.Groups) == 0 {
+		return nil
+	}
+	g := s.Groups[len(s.Groups)-1]
+	if g.Whole() || len(g.Moved) == 0 {
+		return nil
+	}
+	for target, m := range g.Moved {
+		if p := s.Targets[target]; p == nil || p.Current[m.Pointer] != m.To {
+			return nil
+		}
+	}
+	return g
+}

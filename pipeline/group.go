@@ -1,0 +1,271 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gantry/checklist"
+	"gantry/config"
+)
+
+// Group is the plans of several targets under one confirmation: verified
+// together, then run one after another.
+type Group struct {
+	Verb  string   `json:"verb"`
+	Name  string   `json:"name"` // what the phrase begins with
+	Title string   `json:"title"`
+	Plans []Plan   `json:"plans"`          // in the order they run
+	Left  []string `json:"left,omitempty"` // targets that need no move, each with the reason
+}
+
+// Digest is the SHA-256 of the plans' digests in lower-case hex.
+func (g Group) Digest() string {
+	h := sha256.New()
+	fmt.Fprintln(h, g.Verb, g.Name)
+	for _, p := range g.Plans {
+		fmt.Fprintln(h, p.Digest())
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Phrase is what an operator types to confirm the group, as Plan.Phrase of all
+// its plans together: "core +40 ~3 -2 7f3a9c".
+func (g Group) Phrase() string {
+	var added, changed, removed int
+	for _, p := range g.Plans {
+		added, changed, removed = added+len(p.Added), changed+len(p.Changed), removed+len(p.Removed)
+	}
+	return phrase(g.Name, added, changed, removed, g.Digest())
+}
+
+// Checker is a step that can make sure of what it is about to serve, without
+// changing anything.
+type Checker interface {
+	Check(ctx context.Context, env *Env, plan Plan, p *Progress) error
+}
+
+// PlanGroup plans a verb for several targets. Those for which nothing is to be
+// done are left out; where a plan cannot be made, there is no group.
+func (e *Engine) PlanGroup(ctx context.Context, jobs []Job) (Group, error) {
+	if len(jobs) == 0 {
+		return Group{}, &RefusedError{Reason: "no target is named", Hint: "targets are " + e.targetNames()}
+	}
+	g := Group{Verb: jobs[0].Verb, Name: e.groupName(jobs)}
+	for _, job := range jobs {
+		if job.Verb != g.Verb || slices.ContainsFunc(g.Plans, func(p Plan) bool { return p.Target == job.Target }) {
+			return Group{}, fmt.Errorf("a group is of one verb, and of each target once: %s %s", job.Verb, config.Inert(job.Target))
+		}
+		plan, err := e.Plan(ctx, job)
+		var idle *RefusedError
+		if errors.As(err, &idle) && idle.Idle {
+			g.Left = append(g.Left, job.Target+": "+idle.Reason)
+			continue
+		}
+		if err != nil {
+			return Group{}, config.Hint(fmt.Errorf("%s: %w", job.Target, err), config.HintOf(err))
+		}
+		g.Plans = append(g.Plans, plan)
+	}
+	if len(g.Plans) == 0 {
+		return Group{}, &RefusedError{Reason: "nothing to " + g.Verb + ": " + strings.Join(g.Left, "; ")}
+	}
+	names := make([]string, len(g.Plans))
+	for i, p := range g.Plans {
+		names[i] = p.Target
+	}
+	g.Title = fmt.Sprintf("%s %d targets, one after another: %s", strings.ToUpper(g.Verb[:1])+g.Verb[1:], len(names), strings.Join(names, ", "))
+	return g, nil
+}
+
+// groupName is the component that all targets of the jobs are of, else the
+// product.
+func (e *Engine) groupName(jobs []Job) string {
+	name := ""
+	for _, job := range jobs {
+		t, ok := e.o.Config.Target(job.Target)
+		if !ok || name != "" && name != string(t.Component) {
+			return string(e.o.Config.Product)
+		}
+		name = string(t.Component)
+	}
+	return name
+}
+
+// Undo is the jobs that take back what a group did: each target that it moved
+// goes back to what it served before, the last one first. A target that moved
+// since is an error, and so is one that served nothing before.
+func (e *Engine) Undo(ctx context.Context, group string) ([]Job, error) {
+	if err := e.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	state := e.fold.Clone()
+	e.mu.Unlock()
+	g := state.Group(group)
+	if g == nil {
+		return nil, &RefusedError{Reason: fmt.Sprintf("no group %q", config.Inert(group)), Hint: "see them: gantry status, gantry history"}
+	}
+	var jobs []Job
+	for _, target := range slices.Backward(g.Targets) {
+		m, moved := g.Moved[target]
+		if !moved {
+			continue
+		}
+		if at := current(state, target, m.Pointer); at != m.To {
+			return nil, &ConflictError{
+				Reason: fmt.Sprintf("%s of %s moved since, to %s", m.Pointer, target, orNothing(at)),
+				Hint:   "roll targets back one by one: gantry rollback TARGET"}
+		}
+		if m.From == "" {
+			return nil, &RefusedError{
+				Reason: target + " served nothing before, so there is nothing to go back to",
+				Hint:   "roll the others back one by one: gantry rollback TARGET"}
+		}
+		jobs = append(jobs, Job{Verb: "rollback", Target: target, To: m.From})
+	}
+	if len(jobs) == 0 {
+		return nil, &RefusedError{Reason: "group " + group + " moved nothing"}
+	}
+	return jobs, nil
+}
+
+// ActiveGroup is a group that this console is at.
+type ActiveGroup struct {
+	id       string
+	total    int
+	progress *Progress
+	done     chan struct{}
+	runs     []*Active // guarded by the engine's mu
+	err      error     // set before done is closed
+	flipped  int       // likewise
+}
+
+// ID names the group.
+func (a *ActiveGroup) ID() string { return a.id }
+
+// Done is closed when the group is over and its end is in the journal.
+func (a *ActiveGroup) Done() <-chan struct{} { return a.done }
+
+// Progress is how far it is: of the run that is on, or of what comes before the
+// first.
+func (a *ActiveGroup) Progress() Status { return a.progress.Status() }
+
+// Wait waits for the end and returns how many targets moved, and why not all of
+// them did.
+func (a *ActiveGroup) Wait() (int, error) {
+	<-a.done
+	return a.flipped, a.err
+}
+
+// StartGroup runs the plans of a group, which its phrase must be typed for. All
+// that is to be served is verified before the first pointer moves. Then one after
+// another moves; at the first that does not, the group ends, and says how far it
+// came. The group goes on when ctx ends.
+func (e *Engine) StartGroup(ctx context.Context, g Group, typed string) (*ActiveGroup, error) {
+	if err := e.writable(); err != nil {
+		return nil, err
+	}
+	typed = strings.TrimSpace(typed)
+	if err := confirmedPhrase(g.Phrase(), typed); err != nil {
+		var missing *ConfirmError
+		if errors.As(err, &missing) {
+			missing.Group = &g
+		}
+		e.refuse(ctx, Plan{Verb: g.Verb, Target: g.Name}, typed, err)
+		return nil, err
+	}
+	begun := checklist.Grouped{Group: e.newRun(), Verb: g.Verb, Title: g.Title, Phrase: typed}
+	for _, p := range g.Plans {
+		begun.Targets, begun.Plans = append(begun.Targets, p.Target), append(begun.Plans, p.Digest())
+	}
+	if err := e.enter(); err != nil {
+		return nil, err
+	}
+	release := g.Plans[0].Release
+	err := e.record(ctx, release, checklist.GroupBegun, func(state checklist.State) (any, error) {
+		for _, p := range g.Plans {
+			if err := e.gate(ctx, state, p, nil); err != nil {
+				return nil, err
+			}
+		}
+		return begun, nil
+	})
+	if err != nil {
+		e.runs.Done()
+		return nil, err
+	}
+	a := &ActiveGroup{id: begun.Group, total: len(g.Plans), progress: NewProgress(nil), done: make(chan struct{})}
+	go func() {
+		defer e.runs.Done()
+		defer close(a.done)
+		defer e.signal()
+		ctx := context.WithoutCancel(ctx)
+		a.flipped, a.err = e.oneAfterAnother(ctx, a, g, typed)
+		over := checklist.GroupOver{Group: a.id}
+		if a.err != nil {
+			a.err = config.Hint(fmt.Errorf("%d of %d moved: %w", a.flipped, a.total, a.err), e.wayOn(a.id, a.flipped, config.HintOf(a.err)))
+			over.Error, over.Hint = clip(a.err.Error()), clip(config.HintOf(a.err))
+		}
+		if err := e.record(ctx, release, checklist.GroupEnded, func(checklist.State) (any, error) { return over, nil }); err != nil {
+			a.err = errors.Join(a.err, err)
+		}
+	}()
+	return a, nil
+}
+
+// wayOn is what an operator can do about a group that is not whole.
+func (e *Engine) wayOn(group string, flipped int, hint string) string {
+	words := "to go on, ask for the same again: what moved is left out"
+	if flipped > 0 {
+		words += "; to take it back: gantry rollback --group " + group
+	}
+	if hint != "" {
+		words = hint + "; " + words
+	}
+	return words
+}
+
+// oneAfterAnother verifies and runs the plans of a group, and tells how many
+// moved.
+func (e *Engine) oneAfterAnother(ctx context.Context, a *ActiveGroup, g Group, typed string) (int, error) {
+	for _, plan := range g.Plans {
+		item, release, step, err := e.restep(plan)
+		if err != nil {
+			return 0, err
+		}
+		c, ok := step.(Checker)
+		if !ok {
+			continue
+		}
+		version := ""
+		if release != nil {
+			version = release.Version
+		}
+		a.progress.File(plan.Target)
+		if err := guardedCheck(ctx, c, e.env(plan.Release, version, ""), plan, a.progress); err != nil {
+			return 0, config.Hint(fmt.Errorf("%s of %s: %w", item.Uses, plan.Target, err), config.HintOf(err))
+		}
+	}
+	for i, plan := range g.Plans {
+		run, err := e.start(ctx, plan, consent{typed: typed, group: a.id})
+		if err == nil {
+			a.progress.follow(run.progress)
+			err = run.Wait()
+			a.progress.follow(nil)
+		}
+		if err != nil {
+			return i, config.Hint(fmt.Errorf("%s: %w", plan.Target, err), config.HintOf(err))
+		}
+	}
+	return len(g.Plans), nil
+}
+
+func guardedCheck(ctx context.Context, c Checker, env *Env, plan Plan, p *Progress) (err error) {
+	defer caught(&err)
+	return c.Check(ctx, env, plan, p)
+}
