@@ -30,6 +30,8 @@ func help(args []string) error {
 	switch args[0] {
 	case "append": // <dir> <count> <actor>
 		return appendMany(args[1], args[2], args[3])
+	case "lease": // <dir>: hold a lease until killed
+		return holdLease(args[1])
 	case "crash": // <point> <dir>: build, flip and remove, killed at the point
 		point := args[1]
 		storage.OnReach(func(p string) {

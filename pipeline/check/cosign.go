@@ -100,7 +100,7 @@ func cosignKey(cfg *config.Release, k *config.CosignKey) (fingerprint string, er
 		return "", fmt.Errorf("%s: %w", k.Private.Reference(), err)
 	}
 	if signer.Fingerprint() != public.Fingerprint() {
-		return "", config.Hint(fmt.Errorf("the public key clients have is %.16s..., the signing key is %.16s...", public.Fingerprint(), signer.Fingerprint()),
+		return "", config.Hint(fmt.Errorf("the public key clients have is %.16s, the signing key is %.16s", public.Fingerprint(), signer.Fingerprint()),
 			"write the public half of the signing key to "+k.Public+": cosign public-key --key FILE")
 	}
 	return public.Fingerprint(), nil

@@ -21,7 +21,8 @@ const (
 
 // newSpace checks that there is room on the file system of served for what is
 // staged and a fifth more, or for With bytes; on that of state for 64 MiB; and
-// that inodes are left on both. Where they are one, it must have room for both.
+// that inodes are left on both. Where they are one, it must have room for both. A
+// bucket has room as far as anybody can tell.
 func newSpace(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	if err := knows(item, "bytes"); err != nil {
 		return nil, err
@@ -51,16 +52,30 @@ func newSpace(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 			}
 			need = plus(need, need/5)
 		}
-		served := volume{name: "served", dir: cfg.Path(cfg.Served), need: need, files: int64(len(all)) + spareFiles}
-		state := volume{name: "state", dir: cfg.Path(cfg.State), need: stateNeeds, files: spareFiles}
-		volumes := []volume{served, state}
-		if one, err := sameDevice(served.dir, state.dir); err != nil {
-			return nil, err
-		} else if one {
-			served.name, served.need, served.files = "served and state", plus(served.need, state.need), served.files+state.files
-			volumes = []volume{served}
-		}
 		ev := pipeline.Evidence{}
+		var volumes []volume
+		for _, v := range []volume{
+			{name: "served", dir: cfg.Served, need: need, files: int64(len(all)) + spareFiles},
+			{name: "state", dir: cfg.State, need: stateNeeds, files: spareFiles},
+		} {
+			if _, _, remote := cfg.StoreOf(v.dir); remote {
+				ev[v.name] = "in a bucket, which tells no bounds"
+				continue
+			}
+			v.dir = cfg.Path(v.dir)
+			volumes = append(volumes, v)
+		}
+		if len(volumes) == 2 {
+			one, err := sameDevice(volumes[0].dir, volumes[1].dir)
+			if err != nil {
+				return nil, err
+			}
+			if one {
+				both := volumes[0]
+				both.name, both.need, both.files = "served and state", plus(both.need, volumes[1].need), both.files+volumes[1].files
+				volumes = []volume{both}
+			}
+		}
 		for _, v := range volumes {
 			if err := v.check(ev); err != nil {
 				return nil, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -99,8 +100,8 @@ func agree(t *testing.T, dir string) int {
 		t.Fatal(err)
 	}
 	want, got := fieldsOf(string(out)), fieldsOf(index.String())
-	if diff := cmp.Diff(want, got); diff != "" {
-		if len(diff) > 4000 {
+	if diff := ""; !reflect.DeepEqual(want, got) {
+		if diff = cmp.Diff(want, got); len(diff) > 4000 {
 			diff = diff[:4000]
 		}
 		t.Errorf("apt-ftparchive says otherwise (-it +we):\n%s", diff)
@@ -119,7 +120,7 @@ func TestAgreesOnMade(t *testing.T) {
 		"plain":    controlText,
 		"spaces":   strings.Replace(controlText, "Version: 1", "Version:   1", 1),
 		"smuggled": controlText + "Filename: evil\nSize: 1\nSHA256: 00\nStatus: install ok installed\n",
-		"case":     strings.Replace(controlText, "Depends", "dePends", 1) + "Priority: optional\nSection: utils\nSHA1: 00\n",
+		"case":     strings.Replace(controlText, "Depends", "dePends", 1) + "Priority: optional\nSection: utils\n",
 		"latin":    strings.Replace(controlText, "A Person", "\xc4 Person", 1),
 		"blank":    controlText + "\n\n",
 	} {
@@ -154,7 +155,9 @@ func benchData(t testing.TB, name string) string {
 // user's cache where GANTRY_REQUIRE_CLIENTS asks for it, and goes on with what
 // was downloaded before.
 func TestAgreesOnDebian(t *testing.T) {
-	if n := agree(t, debianPackages(t)); n < 150 {
+	n := agree(t, debianPackages(t))
+	t.Logf("%d packages", n)
+	if n < 150 && os.Getenv("GANTRY_REQUIRE_CLIENTS") == "1" {
 		t.Errorf("only %d packages", n)
 	}
 }
@@ -174,7 +177,10 @@ func debianPackages(t *testing.T) string {
 		return dir
 	}
 	if os.Getenv("GANTRY_REQUIRE_CLIENTS") != "1" {
-		t.Skipf("%d packages of Debian in %s; GANTRY_REQUIRE_CLIENTS=1 downloads them", len(there), dir)
+		if len(there) == 0 {
+			t.Skipf("no packages of Debian in %s; GANTRY_REQUIRE_CLIENTS=1 downloads them", dir)
+		}
+		return dir
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)

@@ -356,7 +356,7 @@ func TestLog(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			s := forgetest.New(t, kind)
 			log := "\ufeff2026-06-01T12:00:00Z \x1b[32mok\x1b[0m\r\n\x1b]0;title\x07\nkey " + forgetest.Token + "\n" +
-				strings.Repeat("x", 9000) + "\n" + strings.Repeat("y\n", 3<<20)
+				strings.Repeat("x", 9000) + "\n" + strings.Repeat("y\n", 200_000) + strings.Repeat("z", 5<<20)
 			s.Add(forgetest.Run{ID: 1, Jobs: []forgetest.Job{{ID: 7, Log: log}}})
 			lines, cut, err := open(t, s).Log(t.Context(), 7)
 			if err != nil || !cut || len(lines) < 4 {

@@ -18,6 +18,7 @@ const (
 	// LogMost is how many bytes of a job's log are read.
 	LogMost    = 4 << 20
 	lineMost   = 4 << 10
+	linesMost  = 100_000
 	logsWithin = 2 * time.Minute
 )
 
@@ -124,7 +125,7 @@ func (c *Client) Jobs(ctx context.Context, run int64) ([]Job, error) {
 var colour = regexp.MustCompile("\x1b\\[[0-9;:]*m")
 
 // Log reads the log of a job that is over, line by line, harmless and without
-// colours; cut tells that it goes on after the first 4 MiB. Where the forge sends
+// colours; cut tells that it goes on after the first 4 MiB or 100,000 lines. Where the forge sends
 // the reader elsewhere, the token stays behind.
 func (c *Client) Log(ctx context.Context, job int64) (lines []string, cut bool, err error) {
 	ctx, stop := context.WithTimeoutCause(ctx, logsWithin, errSlow)
@@ -153,6 +154,9 @@ func (c *Client) Log(ctx context.Context, job int64) (lines []string, cut bool, 
 	}
 	text := strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), c.token, "***")
 	for line := range strings.Lines(text) {
+		if len(lines) == linesMost {
+			return lines, true, nil
+		}
 		line = config.Inert(colour.ReplaceAllString(strings.TrimRight(line, "\r\n"), ""))
 		if len(line) > lineMost {
 			line = strings.ToValidUTF8(line[:lineMost], "") + "..."

@@ -201,14 +201,14 @@ func (f *follower) log(ctx context.Context, j forge.Job, last bool) {
 			return
 		}
 		for _, line := range lines {
-			if f.kept += len(line); f.kept >= logsMost {
+			if f.kept += len(j.Name) + len(line) + 16; f.kept >= logsMost {
 				f.p.Logf("what the jobs say from here on is not kept: it is more than %d MiB", logsMost>>20)
 				return
 			}
 			f.p.Logf("%s | %s", j.Name, line)
 		}
 		if cut {
-			f.p.Logf("%s: the rest of its log is not kept: it is longer than %d MiB", j.Name, forge.LogMost>>20)
+			f.p.Logf("%s: the rest of its log is not kept: it is too long", j.Name)
 		}
 	}
 }

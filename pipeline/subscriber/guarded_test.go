@@ -43,7 +43,7 @@ func TestGuarded(t *testing.T) {
 				w.WriteHeader(401)
 			}
 		}},
-		"/away":      {"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }},
+		"/away":      {"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }},
 		"/forbidden": {"answers 403 Forbidden", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }},
 		"/absent":    {"answers 404 Not Found", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) }},
 		"/broken":    {"answers 503", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(503) }},

@@ -16,6 +16,8 @@ import (
 
 // open asks the far end for a connection to addr.
 func (l *link) open(ctx context.Context, addr string) (net.Conn, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, openIn, fmt.Errorf("%s did not get an answer there within %s", l.tunnel.Host, openIn))
+	defer stop()
 	type opened struct {
 		net.Conn
 		err error

@@ -37,6 +37,7 @@ type server struct {
 	logins  atomic.Int64
 	strange atomic.Int64 // channels and requests that no tunnel needs
 	hung    atomic.Bool  // hears and says nothing any more
+	stalled atomic.Bool  // opens nothing, and does not say so
 	refuse  *ssh.OpenChannelError
 
 	running sync.WaitGroup
@@ -146,6 +147,9 @@ func (s *server) talk(raw net.Conn) {
 		if n.ChannelType() != "direct-tcpip" {
 			s.strange.Add(1)
 			n.Reject(ssh.UnknownChannelType, "no")
+			continue
+		}
+		if s.stalled.Load() {
 			continue
 		}
 		if refuse != nil {

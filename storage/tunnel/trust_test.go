@@ -121,7 +121,9 @@ func TestOwnKnownHosts(t *testing.T) {
 	t.Setenv("HOME", b.dir)
 	c := b.tunnel("bastion", s.addr())
 	c.KnownHosts = ""
-	set := b.set(c)
+	written := c
+	written.Name, written.KnownHosts = "written", "~/.ssh/known_hosts"
+	set := b.set(c, written)
 	_, err := set.Dial("bastion")(t.Context(), "tcp", "h:1")
 	wants(t, err, b.path(".ssh/known_hosts")+" is not there")
 	if err := os.Mkdir(b.path(".ssh"), 0o700); err != nil {
@@ -131,13 +133,15 @@ func TestOwnKnownHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	to := listen(t, echo)
-	until(t, "the file is seen", func() bool {
-		conn, err := set.Dial("bastion")(t.Context(), "tcp", to)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	})
+	for _, name := range []config.Name{"bastion", "written"} {
+		until(t, "the file is seen", func() bool {
+			conn, err := set.Dial(name)(t.Context(), "tcp", to)
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		})
+	}
 }
 
 func TestUsers(t *testing.T) {

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 // Times, which tests shorten.
 var (
 	connectIn = 20 * time.Second       // address, key exchange and authentication
+	openIn    = 30 * time.Second       // a connection through it, once it is up
 	askEvery  = 15 * time.Second       // without a sign of life the other side is asked for one
 	silence   = 45 * time.Second       // after which the other side is dead
 	firstWait = 250 * time.Millisecond // after a first failure; doubled with each
@@ -30,7 +32,6 @@ type tunnel struct {
 	config.Tunnel
 	cfg   *config.Release
 	addr  string // host:port
-	hosts string // file of known hosts; empty for the user's own
 	reach func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	life    context.Context // of the tunnel; ended by shut
@@ -53,23 +54,21 @@ func newTunnel(cfg *config.Release, c config.Tunnel) (*tunnel, error) {
 	}
 	t := &tunnel{Tunnel: c, cfg: cfg, reach: new(net.Dialer).DialContext}
 	t.addr = net.JoinHostPort(strings.ToLower(host), port)
-	if c.KnownHosts != "" {
-		t.hosts = cfg.Path(c.KnownHosts)
-	}
 	t.life, t.end = context.WithCancel(context.Background())
 	return t, nil
 }
 
 // knownHosts is the path of the file that vouches for hosts.
 func (t *tunnel) knownHosts() (string, error) {
-	if t.hosts != "" {
-		return t.hosts, nil
+	path, own := strings.CutPrefix(cmp.Or(t.KnownHosts, "~/.ssh/known_hosts"), "~/")
+	if !own {
+		return t.cfg.Path(path), nil
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", config.Hint(fmt.Errorf("find the file of known hosts: %w", err), "name it as known_hosts of the tunnel")
 	}
-	return filepath.Join(home, ".ssh", "known_hosts"), nil
+	return filepath.Join(home, path), nil
 }
 
 // own runs f as a part of the tunnel, which shut waits for. It is false where

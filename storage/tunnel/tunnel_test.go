@@ -314,7 +314,7 @@ func TestServerComesBack(t *testing.T) {
 
 // A server that says nothing any more is dead, after a while.
 func TestSilence(t *testing.T) {
-	tunnel.Impatient(t, time.Minute, 20*time.Millisecond, 300*time.Millisecond)
+	tunnel.Impatient(t, time.Minute, time.Minute, 20*time.Millisecond, 300*time.Millisecond)
 	b := newBench(t)
 	s := serve(t, b.user)
 	b.knows(s.addr(), s.host)
@@ -334,7 +334,7 @@ func TestSilence(t *testing.T) {
 
 // One that does nothing, but answers, lives.
 func TestIdle(t *testing.T) {
-	tunnel.Impatient(t, time.Minute, time.Millisecond, time.Minute)
+	tunnel.Impatient(t, time.Minute, time.Minute, time.Millisecond, time.Minute)
 	b := newBench(t)
 	s := serve(t, b.user)
 	b.knows(s.addr(), s.host)
@@ -377,12 +377,27 @@ func TestCancel(t *testing.T) {
 }
 
 func TestConnectTimeout(t *testing.T) {
-	tunnel.Impatient(t, 50*time.Millisecond, time.Minute, time.Minute)
+	tunnel.Impatient(t, 50*time.Millisecond, time.Minute, time.Minute, time.Minute)
 	b := newBench(t)
 	silent := listen(t, func(c net.Conn) { io.Copy(io.Discard, c) })
 	set := b.set(b.tunnel("bastion", silent))
 	_, err := set.Dial("bastion")(t.Context(), "tcp", "h:1")
 	wants(t, err, "no answer within 50ms")
+}
+
+// A host behind the tunnel that does not answer keeps nobody waiting for ever.
+func TestOpenTimeout(t *testing.T) {
+	tunnel.Impatient(t, time.Minute, 50*time.Millisecond, time.Minute, time.Minute)
+	b := newBench(t)
+	s := serve(t, b.user)
+	b.knows(s.addr(), s.host)
+	s.stalled.Store(true)
+	set := b.set(b.tunnel("bastion", s.addr()))
+	_, err := set.Dial("bastion")(t.Context(), "tcp", "h:1")
+	wants(t, err, "did not get an answer there within 50ms")
+	if got := set.States()[0].String(); got != "up" {
+		t.Errorf("state %s", got)
+	}
 }
 
 // Who dials soon after a failure waits, but no longer than it wants to.

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"context"
 
 	"github.com/spf13/cobra"
@@ -12,17 +14,22 @@ import (
 // Completions answer what is known and stay silent about what went wrong: a
 // shell has no place for errors.
 
-func (a *app) completeTarget(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *app) completeTarget(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	return a.completeTargets(cmd, args, typed)
+}
+
+// completeTargets offers the targets, for verbs that take several.
+func (a *app) completeTargets(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	cfg, err := a.load()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var all []cobra.Completion
 	for _, t := range cfg.Targets {
-		all = append(all, cobra.CompletionWithDesc(string(t.Name), string(t.Format)+" "+string(t.OS)))
+		all = append(all, cobra.CompletionWithDesc(string(t.Name), string(t.Format)+" "+strings.Join(t.Places(), " ")))
 	}
 	return all, cobra.ShellCompDirectiveNoFileComp
 }

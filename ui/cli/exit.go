@@ -85,7 +85,13 @@ func (a *app) report(err error) int {
 		f := failureJSON{Error: config.Inert(err.Error()), Hint: config.Inert(advice), Code: c, Runs: a.made}
 		if confirm != nil {
 			f.Phrase = confirm.Phrase
-			f.Plan = newPlanJSON(confirm.Plan)
+			if confirm.Group != nil {
+				for _, p := range confirm.Group.Plans {
+					f.Plans = append(f.Plans, *newPlanJSON(p))
+				}
+			} else {
+				f.Plan = newPlanJSON(confirm.Plan)
+			}
 		}
 		a.printJSON(f)
 		return c

@@ -14,12 +14,13 @@ import (
 // in lower-case hex; what is unknown or does not apply is left out or empty.
 
 type failureJSON struct {
-	Error  string    `json:"error" is:"what went wrong"`
-	Hint   string    `json:"hint,omitempty" is:"what can be done about it"`
-	Code   int       `json:"code" is:"the exit code"`
-	Phrase string    `json:"phrase,omitempty" is:"what --confirm wants, where a confirmation is missing"`
-	Plan   *planJSON `json:"plan,omitempty" is:"the plan that it would confirm"`
-	Runs   []runJSON `json:"runs,omitempty" is:"runs that were made until then"`
+	Error  string     `json:"error" is:"what went wrong"`
+	Hint   string     `json:"hint,omitempty" is:"what can be done about it"`
+	Code   int        `json:"code" is:"the exit code"`
+	Phrase string     `json:"phrase,omitempty" is:"what --confirm wants, where a confirmation is missing"`
+	Plan   *planJSON  `json:"plan,omitempty" is:"the plan that it would confirm"`
+	Plans  []planJSON `json:"plans,omitempty" is:"the plans, where several go together"`
+	Runs   []runJSON  `json:"runs,omitempty" is:"runs that were made until then"`
 }
 
 type doneJSON struct {
@@ -35,11 +36,22 @@ type statusJSON struct {
 	Release *releaseJSON `json:"release,omitempty" is:"the release that is worked on"`
 	Open    []string     `json:"open" is:"ids of all open releases"`
 	Hold    *holdJSON    `json:"hold,omitempty" is:"who stopped the line"`
+	Partial *groupJSON   `json:"partial,omitempty" is:"targets that were to move together, where only some did"`
 	Items   []itemJSON   `json:"items" is:"items of the release, in order"`
 	Targets []targetJSON `json:"targets" is:"what is served"`
 	Runs    []runJSON    `json:"runs" is:"runs that are live or unknown"`
 	Trouble []string     `json:"trouble" is:"what is wrong with the journal or the stores"`
 	Head    uint64       `json:"head" is:"sequence of the last event"`
+}
+
+type groupJSON struct {
+	ID      string    `json:"id" is:"what rollback --group takes"`
+	Verb    string    `json:"verb" is:"what was done"`
+	Targets []string  `json:"targets" is:"to which targets, in order"`
+	Moved   []string  `json:"moved" is:"of them, those that moved"`
+	Actor   string    `json:"actor" is:"who did it"`
+	Started time.Time `json:"started" is:"when"`
+	Error   string    `json:"error,omitempty" is:"why it is not whole"`
 }
 
 type releaseJSON struct {

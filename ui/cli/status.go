@@ -47,6 +47,10 @@ func (a *app) printStatus(v pipeline.View, all bool) {
 	for _, t := range v.Trouble {
 		fmt.Fprintf(a.out, "%s %s\n", a.paint(a.outTTY, red, "TROUBLE"), config.Inert(t))
 	}
+	if g := v.Partial; g != nil {
+		fmt.Fprintf(a.out, "%s %s of %s is not whole: %d of %d moved; go on with what is left, or take it back: %s\n",
+			a.paint(a.outTTY, red, "PARTIAL"), g.Verb, strings.Join(g.Targets, " "), len(g.Moved), len(g.Targets), a.line("rollback --group "+g.Group))
+	}
 	fmt.Fprintln(a.out)
 	targets := v.Targets
 	if !all && len(targets) > statusTargets {
@@ -208,6 +212,17 @@ func newStatusJSON(v pipeline.View, lift string) statusJSON {
 	}
 	if v.Hold != nil {
 		j.Hold = &holdJSON{Actor: v.Hold.Actor, Time: v.Hold.Time, Reason: v.Hold.Reason, Phrase: lift}
+	}
+	if g := v.Partial; g != nil {
+		j.Partial = &groupJSON{ID: g.Group, Verb: g.Verb, Targets: g.Targets, Moved: []string{}, Actor: g.Actor, Started: g.Started}
+		for _, name := range g.Targets {
+			if _, ok := g.Moved[name]; ok {
+				j.Partial.Moved = append(j.Partial.Moved, name)
+			}
+		}
+		if g.Ended != nil {
+			j.Partial.Error = g.Ended.Error
+		}
 	}
 	for _, section := range v.Checklist.Sections {
 		for _, it := range section.Views {

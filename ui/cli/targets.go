@@ -111,29 +111,6 @@ func (a *app) flipping(use, short, long string, of func(target string) pipeline.
 
 const confirming = "Without --confirm it prints what would change and the command that confirms it, and\nexits 3. The phrase of another plan exits 4."
 
-func (a *app) promoteVerb() *cobra.Command {
-	return a.flipping("promote TARGET", "staging becomes production, with a confirmation",
-		"What staging serves becomes what clients are served.\n"+confirming,
-		func(t string) pipeline.Job { return pipeline.Job{Verb: "promote", Target: t} },
-		func(t string) string { return "promote " + t })
-}
-
-func (a *app) rollbackVerb() *cobra.Command {
-	var to string
-	cmd := a.flipping("rollback TARGET", "production goes back, with a confirmation",
-		"Production serves again what it served before, or what --to names, as a newer snapshot\nwith the same packages, since clients ignore what is older.\n"+confirming,
-		func(t string) pipeline.Job { return pipeline.Job{Verb: "rollback", Target: t, To: to} },
-		func(t string) string {
-			if to != "" {
-				return "rollback " + t + " --to " + shell(to)
-			}
-			return "rollback " + t
-		})
-	cmd.Flags().StringVar(&to, "to", "", "snapshot to go back to")
-	_ = cmd.RegisterFlagCompletionFunc("to", a.completeSnapshots) // the flag is there
-	return cmd
-}
-
 func (a *app) refreshVerb() *cobra.Command {
 	return a.flipping("refresh TARGET", "the same packages under newer metadata, with a confirmation",
 		"Production serves the same packages as a newer snapshot, signed anew: after a key was\nrenewed or changed, or where clients must see that the repository lives.\n"+confirming,

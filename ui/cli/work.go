@@ -80,7 +80,11 @@ func (a *app) explain(err error, again string) error {
 	if !errors.As(err, &confirm) || a.json {
 		return err
 	}
-	a.printPlan(confirm.Plan, false)
+	if confirm.Group != nil {
+		a.printGroup(*confirm.Group)
+	} else {
+		a.printPlan(confirm.Plan, false)
+	}
 	fmt.Fprintf(a.out, "\nto confirm, in these words:\n  %s --confirm %s\n", a.line(again), shell(confirm.Phrase))
 	return err
 }
