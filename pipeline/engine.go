@@ -145,6 +145,7 @@ func (e *Engine) env(release, version, run string) *Env {
 		Kept:    func(ctx context.Context) (string, error) { return e.keptBy(ctx, run) },
 		Dial:    e.dial,
 		Reach:   e.reach,
+		Targets: func() []*config.Target { return e.about(release) },
 		Served: func(t *config.Target) (storage.Served, error) {
 			s, ok := e.served[string(t.Name)]
 			if !ok {

@@ -63,7 +63,7 @@ func (e *Engine) repaint() {
 // this console is that of now.
 func (e *Engine) View() View {
 	v := *e.view.Load()
-	v.Now = e.o.Now()
+	v.Now, v.Tunnels = e.o.Now(), e.tunnels.States()
 	e.mu.Lock()
 	own := maps.Clone(e.active)
 	e.mu.Unlock()

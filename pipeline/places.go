@@ -31,14 +31,8 @@ type Trade struct {
 	// Arch reads the architecture of a file that is to be staged, as the staging
 	// area names it; empty where the file goes with every one.
 	Arch func(file *os.File) (string, error)
-	// Findings tells what is odd about staged artifacts, such as a pre-release.
-	Findings func(context.Context, *Env, *config.Target, []storage.Artifact) ([]Finding, error)
-}
-
-// Finding is something odd about a staged artifact, for an operator to judge.
-type Finding struct {
-	Key  string // of the artifact in the staging area
-	What string // in words, safe to show
+	// Compare orders versions of packages: negative where a is older.
+	Compare func(a, b string) int
 }
 
 // Site is what the place where a target is served is opened with.

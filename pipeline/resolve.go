@@ -219,6 +219,12 @@ func (e *Engine) sight(ctx context.Context, run string, plan Plan) (seen Seen, e
 			}
 		}
 	}
+	if runForm.MatchString(run) {
+		if text, err := e.keptBy(ctx, run); err != nil || text != "" {
+			return Seen{}, errors.Join(err, config.Hint(errors.New("what it left to be found again by can be read by its own step alone, which cannot be made any more"),
+				"bring back what the configuration said of it when it began"))
+		}
+	}
 	s, ok := e.served[plan.Target]
 	if plan.Move == nil || !ok {
 		return Seen{}, nil

@@ -78,8 +78,8 @@ type Env struct {
 	Version string // version of that release
 	Run     string // id of the run, empty while planning
 
-	// Targets are those that the release is about; none means all.
-	Targets []*config.Target
+	// Targets are those that the release is about; outside one all.
+	Targets func() []*config.Target
 
 	// Served is where a target is served.
 	Served func(t *config.Target) (storage.Served, error)

@@ -5,6 +5,7 @@ import (
 
 	"gantry/checklist"
 	"gantry/storage"
+	"gantry/storage/tunnel"
 )
 
 // View is everything a screen shows, at a moment. It shares nothing with the
@@ -21,6 +22,7 @@ type View struct {
 	Runs      []RunView        // newest first
 	Partial   *checklist.Group // the latest group, where it moved some targets and not all; nil otherwise
 	Head      uint64           // sequence of the last event read
+	Tunnels   []tunnel.State   // of the configuration
 	Trouble   []string         // what is wrong with the journal or the stores, in words
 }
 

@@ -2,11 +2,12 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -75,13 +76,15 @@ func (s *S3) copyParts(ctx context.Context, was Object, to string, source *s3.He
 	size := min(copyPart, s.copyWhole)
 	in := &s3.CreateMultipartUploadInput{Metadata: maps.Clone(source.Metadata), ContentType: source.ContentType}
 	in.Bucket, in.Key = s.at(to)
-	if in.Metadata == nil {
-		in.Metadata = map[string]string{}
+	// Servers do not agree on the checksum of parts that they copied themselves:
+	// that of the whole goes along instead, where it is known.
+	if sum := checksum(aws.ToString(source.ChecksumSHA256), sha256.Size); sum != nil {
+		if in.Metadata == nil {
+			in.Metadata = map[string]string{}
+		}
+		in.Metadata[metaSHA256] = hex.EncodeToString(sum)
 	}
-	in.Metadata[metaPart] = strconv.FormatInt(size, 10)
-	if s.checksums {
-		in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
-	}
+	delete(in.Metadata, metaPart)
 	up, err := s.client.CreateMultipartUpload(ctx, in)
 	if err != nil {
 		return err
@@ -105,7 +108,7 @@ func (s *S3) copyParts(ctx context.Context, was Object, to string, source *s3.He
 			if out.CopyPartResult == nil {
 				return errors.New("the server says nothing of the part that it copied")
 			}
-			u.parts[i] = types.CompletedPart{PartNumber: in.PartNumber, ETag: out.CopyPartResult.ETag, ChecksumSHA256: out.CopyPartResult.ChecksumSHA256}
+			u.parts[i] = types.CompletedPart{PartNumber: in.PartNumber, ETag: out.CopyPartResult.ETag}
 			return nil
 		})
 	}

@@ -105,7 +105,7 @@ func root(err error) error {
 // reasons are what servers say, in words, by error code. %s is the bucket.
 var reasons = []struct{ codes, what, hint string }{
 	{"NoSuchBucket", "the bucket %s does not exist", "make the bucket, or correct bucket of the store"},
-	{"InvalidAccessKeyId InvalidAccessKey", "the server does not know the access key", "check access_key of the store"},
+	{"InvalidAccessKeyId InvalidAccessKey XAdminUserNotFound", "the server does not know the access key", "check access_key of the store"},
 	{"SignatureDoesNotMatch InvalidSignature", "the server does not accept the signature",
 		"check secret_key and region of the store, and that no proxy on the way changes host or headers"},
 	{"ExpiredToken ExpiredTokenException TokenRefreshRequired InvalidToken InvalidSecurity", "the credentials are not valid any more", "get new ones, then do it again"},
@@ -201,7 +201,7 @@ func (s *S3) list1(ctx context.Context, options ...func(*s3.Options)) error {
 // nil, or an error that says in words what is wrong.
 func (s *S3) Reachable(ctx context.Context) error {
 	err := s.list1(ctx, func(o *s3.Options) { o.RetryMaxAttempts = 2 }) // somebody waits for the answer
-	if err != nil && statusOf(err) == http.StatusNotFound {
+	if code := codeOf(err); statusOf(err) == http.StatusNotFound && (code == "" || code == "NotFound" || code == "NoSuchKey") {
 		return config.Hint(&said{fmt.Sprintf("reach %s: the bucket %s does not exist", s.Address(), s.bucket), err},
 			"make the bucket, or correct bucket and endpoint of the store")
 	}

@@ -218,3 +218,26 @@ func (t *storeTree) Snapshots(ctx context.Context) ([]string, error) {
 	}
 	return ids, nil
 }
+
+// StorePoints lists the failpoints of trees on a store, in the order in which a
+// build, a flip, a removal and a sweep pass them.
+func StorePoints() []string {
+	return []string{
+		"storetree.begun",
+		"storetree.linked",
+		"storetree.file.put",
+		"storetree.verified",
+		"storetree.manifest.put",
+		"storetree.committed",
+		"storetree.flip.checked",
+		"storetree.flip.copy",
+		"storetree.flip.copied",
+		"storetree.flip.put",
+		"storetree.flip.done",
+		"storetree.copies.removed",
+		"storetree.manifest.removed",
+		"storetree.removed",
+		"storetree.sweep.marked",
+		"storetree.sweep.cleared",
+	}
+}

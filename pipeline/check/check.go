@@ -66,36 +66,25 @@ func (w watched) Inputs(ctx context.Context, env *pipeline.Env) (string, error) 
 }
 
 // scope is what an item is about: its own target, or those of the release.
-type scope struct {
-	cfg *config.Release
-	own *config.Target
-}
+type scope struct{ own *config.Target }
 
 func newScope(cfg *config.Release, item checklist.Item) (scope, error) {
 	if item.Target == "" {
-		return scope{cfg: cfg}, nil
+		return scope{}, nil
 	}
 	t, ok := cfg.Target(item.Target)
 	if !ok {
 		return scope{}, fmt.Errorf("item %s is about target %q, which the configuration does not have", item.ID, config.Inert(item.Target))
 	}
-	return scope{cfg, t}, nil
+	return scope{t}, nil
 }
 
-// targets are those that the item is about; outside a release all that are
-// configured.
+// targets are those that the item is about.
 func (s scope) targets(env *pipeline.Env) []*config.Target {
 	if s.own != nil {
 		return []*config.Target{s.own}
 	}
-	if len(env.Targets) > 0 {
-		return env.Targets
-	}
-	all := make([]*config.Target, len(s.cfg.Targets))
-	for i := range s.cfg.Targets {
-		all[i] = &s.cfg.Targets[i]
-	}
-	return all
+	return env.Targets()
 }
 
 // knows refuses options that a check does not have: a mistyped one would change

@@ -113,6 +113,12 @@ func (b *bench) run(uses string, with map[string]string) (pipeline.Evidence, err
 		return nil, err
 	}
 	env := &pipeline.Env{Config: cfg, Staging: storage.NewStaging(store), Now: func() time.Time { return b.now }}
+	env.Targets = func() (all []*config.Target) {
+		for i := range cfg.Targets {
+			all = append(all, &cfg.Targets[i])
+		}
+		return all
+	}
 	if b.change != nil {
 		b.change(env)
 	}

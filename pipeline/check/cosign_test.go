@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"gantry/config"
 	"gantry/pipeline"
 	"gantry/pipeline/cosign"
 )
@@ -79,12 +80,11 @@ func TestKeysOfOtherTargets(t *testing.T) {
 
 	withImage(b)
 	b.write("c.pub", "placeholder")
-	b.change = func(env *pipeline.Env) { env.Targets = nil }
 	_, err = b.run("check.cosign", nil)
 	wants(t, err, "placeholder")
 	b.change = func(env *pipeline.Env) { // a release of packages alone
 		a, _ := env.Config.Target("a")
-		env.Targets = append(env.Targets, a)
+		env.Targets = func() []*config.Target { return []*config.Target{a} }
 	}
 	ev, err = b.run("check.cosign", nil)
 	wants(t, err, "")
@@ -96,7 +96,7 @@ func TestKeysOfOtherTargets(t *testing.T) {
 	wants(t, err, "k.asc")
 	b.change = func(env *pipeline.Env) { // and of images alone
 		i, _ := env.Config.Target("i")
-		env.Targets = append(env.Targets, i)
+		env.Targets = func() []*config.Target { return []*config.Target{i} }
 	}
 	ev, err = b.run("check.key", nil)
 	wants(t, err, "")

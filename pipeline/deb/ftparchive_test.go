@@ -218,6 +218,14 @@ func debianPackages(t *testing.T) string {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Logf("apt-get download: %v\n%s", err, out)
 	}
+	// apt names files with their epochs, escaped.
+	there, _ = filepath.Glob(dir + "/*%3a*.deb")
+	for _, was := range there {
+		name, version, _ := strings.Cut(filepath.Base(was), "_")
+		if err := os.Rename(was, filepath.Join(dir, name+"_"+version[strings.Index(version, "%3a")+3:])); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return dir
 }
 

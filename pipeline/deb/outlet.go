@@ -83,14 +83,14 @@ func (l *local) near() bool   { return true }
 func (l *local) close()       { l.root.Close() }
 
 // stored is the archive on an object store.
-type stored struct{ pool }
+type stored struct{ pool *storage.Pool }
 
 func (s *stored) open(ctx context.Context, file string, _ bool) (io.ReadCloser, int64, error) {
-	r, o, err := s.root.Open(ctx, s.key(file), storage.Range{})
+	r, o, err := s.pool.Open(ctx, file)
 	return r, o.Size, err
 }
 
-func (s *stored) address(file string) string { return s.key(file) }
+func (s *stored) address(file string) string { return s.pool.Path() + "/" + file }
 func (s *stored) workers() int               { return 8 }
 func (s *stored) near() bool                 { return false }
 func (s *stored) close()                     {}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,7 +28,7 @@ type assembly struct {
 	*repository.World
 	tree  storage.Tree
 	build storage.Build
-	pool  pool
+	pool  *storage.Pool
 	key   *sign.Key
 	p     *pipeline.Progress
 
@@ -166,7 +167,8 @@ func (a *assembly) original(ctx context.Context, f storage.File, staged storage.
 	if staged.File != "" {
 		return a.Env.Staging.Open(ctx, staged)
 	}
-	return a.pool.open(ctx, f)
+	r, _, err := a.pool.Open(ctx, f.Path)
+	return r, err
 }
 
 // known takes in what the indexes of a snapshot say, as long as they have their
@@ -193,41 +195,51 @@ func (a *assembly) known(ctx context.Context, s *repository.Snapshot, into Stanz
 	return nil
 }
 
-// fill gives the pool the packages that it has not.
+// fill gives the pool the packages that it has not, and notes how it has them.
 func (a *assembly) fill(ctx context.Context, packages []candidate) (added int, bytes int64, err error) {
-	var fresh []candidate
 	for _, c := range packages {
-		if c.pooled {
-			if err = a.pool.has(ctx, []storage.File{c.File}); err == nil {
-				continue
-			}
-			if !c.staged() {
-				return 0, 0, err
-			}
-			a.p.Logf("put back: %v", err)
+		if !c.pooled {
+			bytes += c.Size
 		}
-		fresh = append(fresh, c)
-		bytes += c.Size
 	}
 	a.p.Phase("pool", pipeline.Bytes, bytes)
+	var fresh, size atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for _, c := range fresh {
+	for i := range packages {
+		c := &packages[i]
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			if c.pooled {
+				if there, err := a.pool.Has(ctx, c.File); err != nil || there {
+					return err
+				}
+				if !c.staged() {
+					return pooled(ctx, a.pool, []storage.File{c.File})
+				}
+				a.p.Logf("%s is gone from the pool, and is put back", c.Path)
+			}
 			a.p.File(c.Path)
-			return a.pool.put(ctx, c.File, func() (io.ReadCloser, error) {
+			o, err := a.pool.Put(ctx, c.Path, c.Size, c.SHA256, func() (io.ReadCloser, error) {
 				r, err := a.Env.Staging.Open(ctx, c.artifact)
 				if err != nil {
 					return nil, err
 				}
 				return reader{ctx, r, a.p}, nil
 			})
+			if err != nil {
+				return err
+			}
+			c.Stat = o.Stamp()
+			fresh.Add(1)
+			size.Add(c.Size)
+			return nil
 		})
 	}
-	return len(fresh), bytes, g.Wait()
+	err = g.Wait()
+	return int(fresh.Load()), size.Load(), err
 }
 
 // indexes writes Packages of every architecture, in each compression, under its

@@ -145,7 +145,7 @@ func (trade) Certify(ctx context.Context, w *repository.World, s *repository.Sna
 	if err != nil {
 		return err
 	}
-	return poolOf(w).has(ctx, s.Pool)
+	return pooled(ctx, poolOf(w), s.Pool)
 }
 
 // signed reads Release of a snapshot as its signatures have it; why says what the

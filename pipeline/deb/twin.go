@@ -3,8 +3,6 @@ package deb
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"gantry/pipeline"
 	"gantry/pipeline/repository"
@@ -41,29 +39,5 @@ func (trade) Pruned(ctx context.Context, w *repository.World, remain []*reposito
 			needed[f.Path] = true
 		}
 	}
-	return poolOf(w).prune(ctx, poolDir(w.Target), needed, p)
-}
-
-// prune removes the files below a directory that are not needed.
-func (p pool) prune(ctx context.Context, dir string, needed map[string]bool, progress *pipeline.Progress) error {
-	var doomed []string
-	for o, err := range p.root.List(ctx, p.key(dir)+"/") {
-		if err != nil {
-			return fmt.Errorf("list the pool: %w", err)
-		}
-		if path := strings.TrimPrefix(o.Key, p.at+"/"); !needed[path] {
-			doomed = append(doomed, o.Key)
-		}
-	}
-	slices.Sort(doomed)
-	for _, key := range doomed {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		if err := p.root.Delete(ctx, key); err != nil {
-			return fmt.Errorf("remove %s from the pool: %w", key, err)
-		}
-		progress.Logf("removed %s, which no snapshot names", key)
-	}
-	return nil
+	return prunePool(ctx, poolOf(w), poolDir(w.Target), needed, p)
 }

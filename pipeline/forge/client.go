@@ -32,6 +32,7 @@ const (
 	pagesMost     = 20
 	answerWithin  = 30 * time.Second // for one request; a log may take longer
 	keptMost      = 64               // answers kept for conditional requests
+	keptBytes     = 256 << 10        // of each
 )
 
 // Client is the API of one repository. Its methods may be called from many
@@ -213,7 +214,7 @@ func (c *Client) get(ctx context.Context, at string, into any) (total int, err e
 	if total, err = strconv.Atoi(resp.Header.Get("X-Total-Count")); err != nil || total < 0 {
 		total = -1
 	}
-	if etag := resp.Header.Get("ETag"); etag != "" && len(etag) < 200 {
+	if etag := resp.Header.Get("ETag"); etag != "" && len(etag) < 200 && len(body) <= keptBytes {
 		c.mu.Lock()
 		if len(c.kept) >= keptMost {
 			clear(c.kept)

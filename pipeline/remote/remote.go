@@ -39,18 +39,18 @@ var (
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	s := &step{cfg: cfg, inputs: map[string]string{}}
 	name := item.With["workflow"]
-	i := slices.IndexFunc(cfg.Workflows, func(w config.Workflow) bool { return string(w.Name) == name })
-	if i < 0 {
+	w, ok := cfg.Workflow(name)
+	if !ok {
 		return nil, config.Hint(fmt.Errorf("item %s runs workflow %q, which the configuration does not have", item.ID, config.Inert(name)),
 			"write it under workflows in release.yaml")
 	}
-	s.workflow = cfg.Workflows[i]
-	i = slices.IndexFunc(cfg.Forges, func(f config.Forge) bool { return f.Name == s.workflow.Forge })
-	if i < 0 {
+	s.workflow = *w
+	f, ok := cfg.Forge(string(w.Forge))
+	if !ok {
 		return nil, config.Hint(fmt.Errorf("workflow %s is of forge %q, which the configuration does not have", name, config.Inert(string(s.workflow.Forge))),
 			"write it under forges in release.yaml")
 	}
-	s.forge = cfg.Forges[i]
+	s.forge = *f
 	s.workflow.Ref = cmp.Or(s.workflow.Ref, "main")
 	s.workflow.Timeout = cmp.Or(s.workflow.Timeout, config.Duration(2*time.Hour))
 	if !fileForm.MatchString(s.workflow.File) || strings.Contains(s.workflow.File, "..") {

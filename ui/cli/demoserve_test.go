@@ -3,11 +3,13 @@ package cli_test
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // servedDemo is a demo that gantry demo --serve serves.
@@ -73,11 +75,7 @@ func TestServeDemo(t *testing.T) {
 	need(t, "dnf", "apt-get", "skopeo", "cosign", "curl")
 	s := play(t)
 	d := s.serve()
-	base := "http://" + d.address
-
-	t.Run("dnf", func(t *testing.T) { d.dnfOverHTTP(t, base) })
-	t.Run("apt", func(t *testing.T) { d.aptOverHTTP(t, base) })
-	t.Run("images", d.pull)
+	d.read(t, "before")
 
 	before := d.digest(t)
 	s.confirm("rollback", "core-image")
@@ -96,6 +94,76 @@ func TestServeDemo(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "gantry demo --serve") {
 		t.Errorf("without the server: %v\n%s", err, out)
 	}
+}
+
+// TestServeBucket is the same demo in a bucket of a real server.
+func TestServeBucket(t *testing.T) {
+	need(t, "versitygw", "dnf", "apt-get", "skopeo", "cosign", "curl")
+	endpoint := bucketServer(t)
+	s := &session{t: t, dir: filepath.Join(t.TempDir(), "a demo")}
+	t.Log("\n" + sh(t, "gantry", "demo", "packyard", "--dir", s.dir, "--headless", "--s3", endpoint))
+	for _, name := range []string{"state", "staging", "served"} {
+		if _, err := os.Lstat(filepath.Join(s.dir, name)); err == nil {
+			t.Errorf("there is a directory %s although all lives in a bucket", name)
+		}
+	}
+	d := s.serve()
+	d.read(t, "before")
+	for _, target := range []string{"core-el9", "core-noble", "core-image"} {
+		verb := "rollback"
+		if target == "core-el9" { // which the demo leaves rolled back
+			verb = "promote"
+		}
+		s.confirm(verb, target)
+	}
+	d.read(t, "after")
+}
+
+// bucketServer starts an S3-compatible server and returns its address; its
+// credentials are in the environment.
+func bucketServer(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	t.Setenv("AWS_ACCESS_KEY_ID", "demo")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "demo-secret")
+	t.Setenv("AWS_SESSION_TOKEN", "")
+	cmd := exec.Command("versitygw", "--access", "demo", "--secret", "demo-secret", "--port", address, "posix", "--sidecar", t.TempDir(), t.TempDir())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		<-ended
+	})
+	for {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			return "http://" + address
+		}
+		select {
+		case <-ended:
+			t.Fatal("versitygw ended at once")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// read reads everything as subscribers do.
+func (d *servedDemo) read(t *testing.T, when string) {
+	base := "http://" + d.address
+	t.Run(when+" dnf", func(t *testing.T) { d.dnfOverHTTP(t, base) })
+	t.Run(when+" apt", func(t *testing.T) { d.aptOverHTTP(t, base) })
+	t.Run(when+" images", d.pull)
 }
 
 // curl asks for a page as a subscriber with a key, and returns the status.
@@ -120,10 +188,10 @@ func (d *servedDemo) dnfOverHTTP(t *testing.T, base string) {
 	if got, _ := filepath.Glob(filepath.Join(into, "packyard-*.rpm")); len(got) != 4 {
 		t.Errorf("dnf downloaded %v", got)
 	}
-	const repomd = "/rpm/core/2025/el9-x86_64/production/repodata/repomd.xml"
+	const list = "/rpm/core/2025/el9-x86_64/production/mirrorlist"
 	for key, want := range map[string]string{"": "401", strings.Repeat("0", 64): "401", d.key: "200"} {
-		if got := d.curl(t, repomd, key); got != want {
-			t.Errorf("%s with key %q: %s, want %s", repomd, key, got, want)
+		if got := d.curl(t, list, key); got != want {
+			t.Errorf("%s with key %q: %s, want %s", list, key, got, want)
 		}
 	}
 }
@@ -161,8 +229,15 @@ Dir::Cache "%[1]s"; Dir::Cache::Archives "%[1]s/archives"; APT::Architecture "am
 		apt("update", "-o", "APT::Update::Error-Mode=any")
 		apt("download", "packyard-core", "packyard-minion", "packyard-sentinel", "packyard-tools")
 		// Each suite has its own build of what is called the same.
-		same(t, filepath.Join(dir, "packyard-minion_2025.2_amd64.deb"), filepath.Join(d.dir, "packages/2025.2/core-"+suite, "packyard-minion_2025.2_amd64.deb"))
-		same(t, filepath.Join(dir, "packyard-tools_2025.1_all.deb"), filepath.Join(d.dir, "packages/2025.1/core-"+suite, "packyard-tools_2025.1_all.deb"))
+		got, _ := filepath.Glob(filepath.Join(dir, "packyard-*.deb"))
+		if len(got) != 4 {
+			t.Errorf("apt downloaded of %s: %v", suite, got)
+		}
+		for _, deb := range got {
+			_, version, _ := strings.Cut(filepath.Base(deb), "_")
+			version, _, _ = strings.Cut(version, "_")
+			same(t, deb, filepath.Join(d.dir, "packages", version, "core-"+suite, filepath.Base(deb)))
+		}
 	}
 }
 

@@ -37,6 +37,7 @@ func tree(t *testing.T) string {
 		"rpm/core/snapshots/" + id + "/Packages/a/a.rpm":       "0123456789",
 		"rpm/core/snapshots/" + old + "/Packages/a/a.rpm":      "before",
 		"rpm/core/snapshots/.tmp-1/x":                          "x",
+		"rpm/minion/snapshots/" + id + "/mirrorlist":           "http://127.0.0.1:2/rpm/minion/snapshots/" + id + "/\n",
 		"rpm/core/mirrorlist":                                  "http://elsewhere.example/x\n",
 		"deb/core/suites/noble/snapshots/" + id + "/InRelease": "signed",
 		"deb/core/pool/noble/a_1.0~rc1+b_amd64.deb":            "deb",
@@ -51,6 +52,7 @@ func tree(t *testing.T) string {
 		}
 	}
 	for name, to := range map[string]string{
+		"rpm/minion/production":                "snapshots/" + id,
 		"rpm/core/production":                  "snapshots/" + id,
 		"rpm/core/absolute":                    filepath.Join(dir, "rpm/core/snapshots", id),
 		"rpm/core/out":                         "../../../secret",
@@ -202,6 +204,7 @@ func TestMirrorlist(t *testing.T) {
 	s := start(t, serve.Options{Files: serve.Directory(tree(t))})
 	host := strings.TrimPrefix(s.url, "http://")
 	for path, want := range map[string]string{
+		"/rpm/minion/production/mirrorlist":         "http://" + host + "/rpm/minion/snapshots/" + id + "/\n",
 		"/rpm/core/production/mirrorlist":           "http://" + host + "/rpm/core/snapshots/" + id + "/\n",
 		"/rpm/core/snapshots/" + id + "/mirrorlist": "http://" + host + "/rpm/core/snapshots/" + id + "/\n",
 		"/rpm/core/mirrorlist":                      "http://elsewhere.example/x\n",

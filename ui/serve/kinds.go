@@ -46,16 +46,16 @@ func contentType(base string) string {
 const mirrorlist = "mirrorlist"
 
 var (
-	localSnapshot = regexp.MustCompile(`^file:[^\s]*/(snapshots/[0-9]{8}T[0-9]{6}Z/)\n?$`)
+	localSnapshot = regexp.MustCompile(`^(?:file:|http://127\.0\.0\.1:)[^\s]*/(snapshots/[0-9]{8}T[0-9]{6}Z/)\n?$`)
 	hostForm      = regexp.MustCompile(`^[A-Za-z0-9.:\[\]-]{1,255}$`)
 )
 
 // maxMirrorlist is how many bytes of a mirrorlist are looked at.
 const maxMirrorlist = 64 << 10
 
-// here makes a mirrorlist that leads to a directory on this machine lead to this
-// server: who came by HTTP stays there. One that leads to a server is right as
-// it is.
+// here makes a mirrorlist that leads to this machine, to a directory or by its
+// loopback address, lead to the address that was asked: who came here stays here.
+// One that leads elsewhere is right as it is.
 func here(c *content, r *http.Request) (*content, error) {
 	data, err := io.ReadAll(io.LimitReader(c, maxMirrorlist))
 	if err != nil {

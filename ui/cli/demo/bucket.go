@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -35,6 +36,9 @@ type Bucket struct {
 
 // ready makes the bucket where it is missing, and chooses a prefix in it.
 func (b *Bucket) ready(ctx context.Context) error {
+	if u, err := url.Parse(b.Endpoint); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || config.Inert(b.Endpoint) != b.Endpoint {
+		return config.Hint(errors.New("the endpoint of the bucket is not the URL of a server"), "write one such as http://localhost:9000, without credentials")
+	}
 	for _, name := range []string{accessKey, secretKey} {
 		if os.Getenv(name) == "" {
 			return config.Hint(fmt.Errorf("the environment has no %s", name), "export the credentials of the server: "+accessKey+" and "+secretKey)

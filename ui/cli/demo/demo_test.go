@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"gantry/config"
@@ -114,10 +115,14 @@ func TestMakeRefuses(t *testing.T) {
 		{"no formats", t.Context(), demo.Options{Dir: t.TempDir(), Product: "acme"}},
 		{"an interrupted call", cancelled, demo.Options{Dir: t.TempDir(), Product: "acme", Formats: all}},
 		{"a bucket without credentials", t.Context(), demo.Options{Dir: t.TempDir(), Product: "acme", Formats: all, Bucket: &demo.Bucket{Endpoint: "http://127.0.0.1:1", Name: "demo"}}},
+		{"an endpoint with credentials", t.Context(), demo.Options{Dir: t.TempDir(), Product: "acme", Formats: all, Bucket: &demo.Bucket{Endpoint: "http://user:secret@127.0.0.1:1", Name: "demo"}}},
+		{"an endpoint that is no URL", t.Context(), demo.Options{Dir: t.TempDir(), Product: "acme", Formats: all, Bucket: &demo.Bucket{Endpoint: "localhost:9000", Name: "demo"}}},
 	} {
 		tt.o.Open = open
 		if err := demo.Make(tt.ctx, tt.o); err == nil {
 			t.Errorf("%s was taken", tt.what)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error tells a secret: %v", tt.what, err)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(taken, "thesis")); err != nil {
