@@ -53,6 +53,7 @@ type Engine struct {
 	seen     observation
 	anew     bool // what items rest on may have changed, by a run of ours
 	active   map[string]*Active
+	groups   map[string]*ActiveGroup
 	draining bool
 
 	idle    bool           // no run was alive when the view was made; under painting
@@ -78,6 +79,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		o:       o,
 		served:  map[string]storage.Served{},
 		active:  map[string]*Active{},
+		groups:  map[string]*ActiveGroup{},
 		changed: make(chan struct{}, 1),
 	}
 	if err := e.open(ctx); err != nil {

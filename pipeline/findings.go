@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gantry/config"
 	"gantry/pipeline/channel"
@@ -27,7 +28,7 @@ func (e *Engine) Findings(ctx context.Context, artifacts []storage.Artifact) (ma
 		var staged []channel.Package
 		for _, a := range artifacts {
 			if p, ok := channel.Split(t.Format, a.File); ok && slices.Contains(at, a.Place) {
-				p.File, p.Digest = a.Key(), a.Digest
+				p.File, p.Version, p.Digest = a.Key(), unepoched(p.Version), a.Digest
 				staged = append(staged, p)
 			}
 		}
@@ -67,8 +68,16 @@ func (e *Engine) produced(ctx context.Context, t *config.Target) ([]channel.Pack
 	var all []channel.Package
 	for _, f := range slices.Concat(m.Files, m.Pool) {
 		if f.Package() {
-			all = append(all, channel.Package{Name: f.Name, Version: f.Version, Arch: f.Arch, Digest: f.Source})
+			all = append(all, channel.Package{Name: f.Name, Version: unepoched(f.Version), Arch: f.Arch, Digest: f.Source})
 		}
 	}
 	return all, nil
+}
+
+// unepoched is a version without its epoch, which names of files do not have.
+func unepoched(version string) string {
+	if _, rest, ok := strings.Cut(version, ":"); ok {
+		return rest
+	}
+	return version
 }

@@ -99,10 +99,14 @@ func (e *Engine) drifted(ctx context.Context, state checklist.State, target stri
 	if v.Production, err = e.served[target].Pointer(ctx, "production"); err == nil {
 		v.Staging, err = e.served[target].Pointer(ctx, "staging")
 	}
-	words := ""
 	if err != nil {
-		words = config.Inert(err.Error())
-	} else {
+		v.unclear(err)
+	}
+	if v.Unseen != "" {
+		return config.Hint(fmt.Errorf("it cannot be told what %s serves: %w", t.Name, err), config.HintOf(err))
+	}
+	words := v.Drift
+	if words == "" {
 		words = drift(v, nil)
 	}
 	if words == "" {

@@ -200,10 +200,19 @@ func (e *Engine) StartGroup(ctx context.Context, g Group, typed string) (*Active
 		return nil, err
 	}
 	a := &ActiveGroup{id: begun.Group, total: len(g.Plans), progress: NewProgress(nil), done: make(chan struct{})}
+	e.mu.Lock()
+	e.groups[a.id] = a
+	e.mu.Unlock()
+	e.repaint()
 	go func() {
 		defer e.runs.Done()
 		defer close(a.done)
-		defer e.signal()
+		defer func() {
+			e.mu.Lock()
+			delete(e.groups, a.id)
+			e.mu.Unlock()
+			e.repaint()
+		}()
 		ctx := context.WithoutCancel(ctx)
 		a.flipped, a.err = e.oneAfterAnother(ctx, a, g, typed)
 		over := checklist.GroupOver{Group: a.id}

@@ -15,6 +15,7 @@ func (e *Engine) repaint() {
 	state, seen := e.fold.Clone(), e.seen
 	own := map[string]*Active{}
 	maps.Copy(own, e.active)
+	groups := maps.Clone(e.groups)
 	e.mu.Unlock()
 
 	now := e.o.Now()
@@ -30,6 +31,14 @@ func (e *Engine) repaint() {
 	}
 	if release := e.chosen(state); release != nil {
 		v.Checklist = state.View(release.ID, checklist.Observed{Now: now, Live: live, Inputs: compared(seen.inputs, release)})
+	}
+	if n := len(state.Groups); n > 0 {
+		g := GroupView{Group: *state.Groups[n-1]}
+		g.Own = groups[g.Group.Group] != nil
+		g.Live = g.Ended == nil && (g.Own || slices.ContainsFunc(state.Runs, func(r *checklist.Run) bool {
+			return r.Intent.Group == g.Group.Group && r.Ended == nil && live(r.Run)
+		}))
+		v.Group = &g
 	}
 	// The past stays as it is: an idle console copies none of it.
 	idle := len(own) == 0 && len(seen.live) == 0
@@ -66,6 +75,12 @@ func (e *Engine) View() View {
 	v.Now, v.Tunnels = e.o.Now(), e.tunnels.States()
 	e.mu.Lock()
 	own := maps.Clone(e.active)
+	if v.Group != nil {
+		if a := e.groups[v.Group.Group.Group]; a != nil {
+			g := *v.Group
+			g.Status, v.Group = a.Progress(), &g
+		}
+	}
 	e.mu.Unlock()
 	if len(own) == 0 {
 		return v

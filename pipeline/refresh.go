@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -212,15 +214,15 @@ func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointe
 	s := e.served[v.Name]
 	ids, err := s.Snapshots(ctx)
 	if err != nil {
-		v.Drift = config.Inert(err.Error())
+		v.unclear(err)
 		return v
 	}
 	for name, at := range map[string]*string{"staging": &v.Staging, "production": &v.Production} {
 		if *at, err = s.Pointer(ctx, name); err != nil {
-			v.Drift = config.Inert(err.Error())
+			v.unclear(err)
 		}
 	}
-	if v.Drift == "" {
+	if v.Drift == "" && v.Unseen == "" {
 		v.Drift = drift(v, open)
 	}
 	for _, id := range slices.Backward(ids) {
@@ -241,6 +243,17 @@ func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointe
 		v.Snapshots = append(v.Snapshots, sv)
 	}
 	return v
+}
+
+// unclear notes why it cannot be told what is served: nobody answers, which says
+// nothing of what is there, or there is something that no gantry left so.
+func (v *TargetView) unclear(err error) {
+	var away net.Error
+	if errors.As(err, &away) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		v.Unseen = config.Inert(err.Error())
+		return
+	}
+	v.Drift = config.Inert(err.Error())
 }
 
 // drift says in words where what is served differs from what the journal says

@@ -21,6 +21,7 @@ type View struct {
 	Targets   []TargetView
 	Runs      []RunView        // newest first
 	Partial   *checklist.Group // the latest group, where it moved some targets and not all; nil otherwise
+	Group     *GroupView       // the latest group, however it went; nil without one
 	Head      uint64           // sequence of the last event read
 	Tunnels   []tunnel.State   // of the configuration
 	Trouble   []string         // what is wrong with the journal or the stores, in words
@@ -35,6 +36,7 @@ type TargetView struct {
 	Places     []storage.Place // where its artifacts are staged
 	Staging    string          // snapshot that is served there, empty without
 	Production string
+	Unseen     string // why it cannot be told what is served, in words; empty where it can
 	Drift      string // what is served against what the journal says, in words; empty where they agree
 	Journal    checklist.Pointers
 	Snapshots  []SnapshotView // newest first
@@ -72,6 +74,14 @@ type RunView struct {
 	Live   bool   // a console is at it now
 	Own    bool   // this console is
 	Status Status // progress, where it is live
+}
+
+// GroupView is a group at a moment.
+type GroupView struct {
+	checklist.Group
+	Live   bool   // this console is at it, or a run of it is alive
+	Own    bool   // this console is
+	Status Status // progress, where this console is
 }
 
 // State is the run's state in a word: running, unknown, done, failed, cancelled.

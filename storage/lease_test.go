@@ -83,16 +83,16 @@ func TestLeaseOfMany(t *testing.T) {
 func TestLeaseOfTheDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		m := newMemory()
+		m := newRAM()
 		var dead atomic.Bool
-		holder := storage.Stranger(storage.NewLeases(&client{memory: m, fault: func(string, string) error {
+		holder := storage.Stranger(storage.NewLeases(&client{ram: m, fault: func(string, string) error {
 			if dead.Load() {
 				return errServer
 			}
 			return nil
 		}}, "ann"))
 		lock := must(holder.Lock(ctx, "x"))(t)
-		other := storage.NewLeases(&client{memory: m}, "bob")
+		other := storage.NewLeases(&client{ram: m}, "bob")
 		time.Sleep(time.Minute)
 		if !other.Locked(ctx, "x") {
 			t.Error("a holder that renews it has lost it")
@@ -121,7 +121,7 @@ func TestLeaseOfTheDead(t *testing.T) {
 		if err := lock.Release(); !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("what was lost was released: %v", err)
 		}
-		if !storage.NewLeases(&client{memory: m}, "eve").Locked(ctx, "x") {
+		if !storage.NewLeases(&client{ram: m}, "eve").Locked(ctx, "x") {
 			t.Error("the old holder took it from the new one")
 		}
 		ok(t, taken.Release())
@@ -132,9 +132,9 @@ func TestLeaseOfTheDead(t *testing.T) {
 func TestLeaseIsRememberedByThoseWhoLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
-		m := newMemory()
+		m := newRAM()
 		m.set("x", `{"generation":7,"nonce":"n","owner":"ann","holder":{"pid":1},"state":"held","beat":3}`)
-		l := storage.NewLeases(&client{memory: m}, "bob")
+		l := storage.NewLeases(&client{ram: m}, "bob")
 		if !l.Locked(ctx, "x") {
 			t.Error("at first sight it is free")
 		}
@@ -160,9 +160,9 @@ func TestLeaseIsRememberedByThoseWhoLook(t *testing.T) {
 
 func TestLeaseIsLostWhereItCannotBeRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
+		m := newRAM()
 		var broken atomic.Bool
-		c := &client{memory: m, fault: func(string, string) error {
+		c := &client{ram: m, fault: func(string, string) error {
 			if broken.Load() {
 				return errServer
 			}
@@ -196,9 +196,9 @@ func TestLeaseIsLostWhereItCannotBeRenewed(t *testing.T) {
 // A write may arrive though its answer does not.
 func TestLeaseSurvivesLostAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
+		m := newRAM()
 		n := 0
-		c := &client{memory: m, lost: func(op, _ string) error {
+		c := &client{ram: m, lost: func(op, _ string) error {
 			if op == "put" {
 				if n++; n%2 == 0 {
 					return errServer
@@ -223,9 +223,9 @@ func TestLeaseThatIsNone(t *testing.T) {
 		"large": strings.Repeat(" ", 1<<20), "unknown keys": `{"nonce":"n","state":"released","x":1}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMemory()
+			m := newRAM()
 			m.set("x", body)
-			l := storage.NewLeases(&client{memory: m}, "ann")
+			l := storage.NewLeases(&client{ram: m}, "ann")
 			if _, err := l.Lock(t.Context(), "x"); err == nil {
 				t.Error("it was taken")
 			}

@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"gantry/storage"
+	"gantry/storage/storagetest"
 )
 
-// memory is a bucket: a store without files, whose versions are made of the
+// ram is a bucket: a store without files, whose versions are made of the
 // content alone, as those of S3 are.
-type memory struct {
+type ram struct {
 	mu      sync.Mutex
 	objects map[string]kept
 }
@@ -29,10 +30,10 @@ type kept struct {
 	at   time.Time
 }
 
-func newMemory() *memory { return &memory{objects: map[string]kept{}} }
+func newRAM() *ram { return &ram{objects: map[string]kept{}} }
 
 // keys are the keys that start with prefix, sorted.
-func (m *memory) keys(prefix string) []string {
+func (m *ram) keys(prefix string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var all []string
@@ -45,19 +46,19 @@ func (m *memory) keys(prefix string) []string {
 	return all
 }
 
-func (m *memory) get(key string) string {
+func (m *ram) get(key string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.objects[key].body
 }
 
-func (m *memory) set(key, body string) {
+func (m *ram) set(key, body string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.objects[key] = kept{body, time.Now()}
 }
 
-func (m *memory) object(key string) (storage.Object, bool) {
+func (m *ram) object(key string) (storage.Object, bool) {
 	k, ok := m.objects[key]
 	return storage.Object{Key: key, Size: int64(len(k.body)), Modified: k.at, Version: sum(k.body)[:8]}, ok
 }
@@ -67,7 +68,7 @@ var errServer = errors.New("the server is gone")
 // client is a connection to a bucket that can fail: fault is asked before each
 // request, lost after it took effect.
 type client struct {
-	*memory
+	*ram
 	fault, lost func(op, key string) error
 }
 
@@ -213,6 +214,10 @@ func (c *copier) Level(ctx context.Context, prefix string) iter.Seq2[storage.Obj
 // stores are those that what works on any store is tested with.
 func stores(t *testing.T, f func(t *testing.T, s storage.Store)) {
 	t.Run("directory", func(t *testing.T) { f(t, openDir(t, t.TempDir())) })
-	t.Run("bucket", func(t *testing.T) { f(t, &client{memory: newMemory()}) })
-	t.Run("bucket that copies", func(t *testing.T) { f(t, &copier{&client{memory: newMemory()}}) })
+	t.Run("bucket", func(t *testing.T) { f(t, &client{ram: newRAM()}) })
+	t.Run("bucket that copies", func(t *testing.T) { f(t, &copier{&client{ram: newRAM()}}) })
+	t.Run("versitygw", func(t *testing.T) {
+		endpoint, _, _ := storagetest.S3(t)
+		f(t, bucket(t, endpoint))
+	})
 }

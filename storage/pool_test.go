@@ -125,8 +125,8 @@ func TestPoolPutsOnce(t *testing.T) {
 }
 
 func TestPoolSurvivesLostAnswers(t *testing.T) {
-	m := newMemory()
-	p := storage.NewPool(&client{memory: m, lost: func(op, _ string) error {
+	m := newRAM()
+	p := storage.NewPool(&client{ram: m, lost: func(op, _ string) error {
 		if op == "put" {
 			return errServer
 		}

@@ -209,7 +209,7 @@ func (s *S3) head(ctx context.Context, key string) (*s3.HeadObjectOutput, error)
 		doing := "look at " + key
 		// Answers to HEAD have no body, so no reason; a list has one, and tells a
 		// bucket that is missing from an object that is.
-		if c := statusOf(err); c == http.StatusForbidden || c == http.StatusBadRequest || c == http.StatusNotFound && !s.seen.Load() {
+		if c := statusOf(err); c >= 300 && c < 500 && c != http.StatusNotFound || c == http.StatusNotFound && !s.seen.Load() {
 			if why := s.list1(ctx); why != nil {
 				return nil, s.fail(doing, why)
 			}

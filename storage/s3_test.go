@@ -395,11 +395,11 @@ func TestS3Download(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := bucket(t, endpoint(t))
 			for _, size := range []int{0, 1000, 32<<20 + 1, 70 << 20} {
-				b := noise(size)
-				must(s.Put(t.Context(), "k", bytes.NewReader(b), storage.Always))(t)
+				b, key := noise(size), fmt.Sprint("k", size)
+				must(s.Put(t.Context(), key, bytes.NewReader(b), storage.Always))(t)
 				f := must(os.Create(t.TempDir() + "/f"))(t)
 				var counted atomic.Int64
-				o := must(s.Download(t.Context(), "k", f, func(n int64) { counted.Add(n) }))(t)
+				o := must(s.Download(t.Context(), key, f, func(n int64) { counted.Add(n) }))(t)
 				ok(t, f.Close())
 				if got := must(os.ReadFile(f.Name()))(t); !bytes.Equal(got, b) || o.Size != int64(size) || counted.Load() != int64(size) {
 					t.Errorf("%d bytes: %d came, %d were counted: %+v", size, len(got), counted.Load(), o)

@@ -87,7 +87,7 @@ func releaseTo(ctx context.Context, s storage.Store) error {
 // wholeBucket looks at a bucket as a stranger would, with nothing of the package:
 // every snapshot has the files of its manifest and no others, and production is
 // the file of one of them, with what it names beside it.
-func wholeBucket(m *memory) (production string, err error) {
+func wholeBucket(m *ram) (production string, err error) {
 	for _, key := range m.keys("deb/suites/a/snapshots/") {
 		dir, ok := strings.CutSuffix(key, "/manifest.json")
 		if !ok || m.get(key) == "" {
@@ -142,7 +142,7 @@ func TestStoreKillAnywhere(t *testing.T) {
 
 // killAt tells whether there was a request of that number to die at.
 func killAt(t *testing.T, n int64, after, copies bool) bool {
-	m := newMemory()
+	m := newRAM()
 	connect := func(c *client) storage.Store {
 		if copies {
 			return &copier{c}
@@ -150,12 +150,12 @@ func killAt(t *testing.T, n int64, after, copies bool) bool {
 		return c
 	}
 	for range 3 {
-		ok(t, releaseTo(t.Context(), connect(&client{memory: m})))
+		ok(t, releaseTo(t.Context(), connect(&client{ram: m})))
 	}
 	before := must(wholeBucket(m))(t)
 
 	var requests atomic.Int64
-	dying := &client{memory: m}
+	dying := &client{ram: m}
 	if after {
 		dying.fault = func(string, string) error {
 			if requests.Load() >= n {
@@ -188,7 +188,7 @@ func killAt(t *testing.T, n int64, after, copies bool) bool {
 		t.Errorf("dead at request %d: production stays at %s", n, at)
 	}
 
-	ok(t, releaseTo(t.Context(), connect(&client{memory: m})))
+	ok(t, releaseTo(t.Context(), connect(&client{ram: m})))
 	again, judged := wholeBucket(m)
 	if judged != nil {
 		t.Fatalf("dead at request %d, and released again: %v", n, judged)
@@ -200,7 +200,7 @@ func killAt(t *testing.T, n int64, after, copies bool) bool {
 		t.Errorf("dead at request %d: other clients see %q", n, m.get(dists+"Old"))
 	}
 	time.Sleep(2 * time.Hour)
-	tree := storeTree(t, connect(&client{memory: m}))
+	tree := storeTree(t, connect(&client{ram: m}))
 	ok(t, tree.Sweep(t.Context()))
 	left := map[string]bool{}
 	for _, id := range must(tree.Snapshots(t.Context()))(t) {
@@ -217,8 +217,8 @@ func killAt(t *testing.T, n int64, after, copies bool) bool {
 // A flip that moved its pointer and then could not copy the rest is ended by the
 // next sweep.
 func TestStoreSweepEndsFlips(t *testing.T) {
-	m := newMemory()
-	broken := &client{memory: m, fault: func(op, key string) error {
+	m := newRAM()
+	broken := &client{ram: m, fault: func(op, key string) error {
 		if op == "put" && key == dists+"Old" {
 			return errServer
 		}
@@ -233,7 +233,7 @@ func TestStoreSweepEndsFlips(t *testing.T) {
 	if at := must(tree.Pointer(t.Context(), "production"))(t); at != one {
 		t.Errorf("it names %q", at)
 	}
-	ok(t, storeTree(t, &client{memory: m}).Sweep(t.Context()))
+	ok(t, storeTree(t, &client{ram: m}).Sweep(t.Context()))
 	if m.get(dists+"Old") != "old "+one {
 		t.Errorf("other clients see %q", m.get(dists+"Old"))
 	}
@@ -248,7 +248,7 @@ func TestStorePointsAreAllReached(t *testing.T) {
 		mu.Unlock()
 	})
 	defer storage.OnReach(nil)
-	s := &client{memory: newMemory()}
+	s := &client{ram: newRAM()}
 	for range 3 {
 		ok(t, releaseTo(t.Context(), s))
 	}

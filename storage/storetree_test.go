@@ -174,8 +174,8 @@ func TestStoreTreeRefusesFaces(t *testing.T) {
 }
 
 func TestStorePointerOfOthers(t *testing.T) {
-	m := newMemory()
-	s := &client{memory: m}
+	m := newRAM()
+	s := &client{ram: m}
 	tree := storeTree(t, s)
 	one := edition(t, tree, "one")
 	ok(t, tree.Flip(t.Context(), "production", "", one))
@@ -196,16 +196,16 @@ func TestStorePointerOfOthers(t *testing.T) {
 }
 
 func TestStoreTreeFindsDamage(t *testing.T) {
-	for name, damage := range map[string]func(m *memory, dir string){
-		"changed":     func(m *memory, dir string) { m.set(dir+"Old", strings.Repeat("x", len(m.get(dir+"Old")))) },
-		"longer":      func(m *memory, dir string) { m.set(dir+"Old", m.get(dir+"Old")+"x") },
-		"missing":     func(m *memory, dir string) { delete(m.objects, dir+"Old") },
-		"one more":    func(m *memory, dir string) { m.set(dir+"more", "") },
-		"no manifest": func(m *memory, dir string) { m.set(dir+"manifest.json", "{}") },
+	for name, damage := range map[string]func(m *ram, dir string){
+		"changed":     func(m *ram, dir string) { m.set(dir+"Old", strings.Repeat("x", len(m.get(dir+"Old")))) },
+		"longer":      func(m *ram, dir string) { m.set(dir+"Old", m.get(dir+"Old")+"x") },
+		"missing":     func(m *ram, dir string) { delete(m.objects, dir+"Old") },
+		"one more":    func(m *ram, dir string) { m.set(dir+"more", "") },
+		"no manifest": func(m *ram, dir string) { m.set(dir+"manifest.json", "{}") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newMemory()
-			tree := storeTree(t, &client{memory: m})
+			m := newRAM()
+			tree := storeTree(t, &client{ram: m})
 			one := edition(t, tree, "one")
 			damage(m, "deb/suites/a/snapshots/"+one+"/")
 			if err := tree.Check(t.Context(), one, false, nil); err == nil {
@@ -294,7 +294,7 @@ func TestStoreBuildNames(t *testing.T) {
 // Two who build at once never have one id.
 func TestStoreBuildsInOneSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &client{memory: newMemory()}
+		s := &client{ram: newRAM()}
 		var mu sync.Mutex
 		ids := map[string]bool{}
 		var all sync.WaitGroup
@@ -366,7 +366,7 @@ func TestStoreFlipRace(t *testing.T) {
 func TestStoreTreeLostAnswers(t *testing.T) {
 	for _, which := range []string{"manifest.json", dists + "In"} {
 		t.Run(which, func(t *testing.T) {
-			s := &client{memory: newMemory(), lost: func(op, key string) error {
+			s := &client{ram: newRAM(), lost: func(op, key string) error {
 				if op == "put" && strings.HasSuffix(key, which) {
 					return errServer
 				}
@@ -385,9 +385,9 @@ func TestStoreTreeLostAnswers(t *testing.T) {
 // A builder that was stopped for long is told, and what it built is gone.
 func TestStoreBuildThatWasSwept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
+		m := newRAM()
 		var stopped atomic.Bool
-		slow := storage.StrangerTree(storeTree(t, &client{memory: m, fault: func(string, string) error {
+		slow := storage.StrangerTree(storeTree(t, &client{ram: m, fault: func(string, string) error {
 			if stopped.Load() {
 				return errServer
 			}
@@ -395,7 +395,7 @@ func TestStoreBuildThatWasSwept(t *testing.T) {
 		}}))
 		b := begin(t, slow)
 		fill(t, b, "slow")
-		other := storeTree(t, &client{memory: m})
+		other := storeTree(t, &client{ram: m})
 		ok(t, other.Sweep(t.Context())) // it lives
 		if len(m.keys("deb/suites/a/snapshots/"+b.ID()+"/")) != 3 {
 			t.Fatal("a living build was swept")
@@ -424,10 +424,10 @@ func TestStoreBuildThatWasSwept(t *testing.T) {
 // However late a builder is given up for dead, its manifest does not appear.
 func TestStoreBuildThatWasSweptAtTheLastMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemory()
-		other := storeTree(t, &client{memory: m})
+		m := newRAM()
+		other := storeTree(t, &client{ram: m})
 		var stopped atomic.Bool
-		slow := storage.StrangerTree(storeTree(t, &client{memory: m, fault: func(op, key string) error {
+		slow := storage.StrangerTree(storeTree(t, &client{ram: m, fault: func(op, key string) error {
 			if stopped.Load() {
 				return errServer
 			}
@@ -451,12 +451,12 @@ func TestStoreBuildThatWasSweptAtTheLastMoment(t *testing.T) {
 }
 
 func TestStoreTreeOpensNothing(t *testing.T) {
-	s := &client{memory: newMemory(), fault: func(op, key string) error { t.Errorf("%s %s", op, key); return nil }}
+	s := &client{ram: newRAM(), fault: func(op, key string) error { t.Errorf("%s %s", op, key); return nil }}
 	storeTree(t, s)
 }
 
 func TestManifestWithPool(t *testing.T) {
-	tree := storeTree(t, &client{memory: newMemory()})
+	tree := storeTree(t, &client{ram: newRAM()})
 	b := begin(t, tree)
 	fill(t, b, "x")
 	pool := []storage.File{{Path: "pool/b", Size: 1, SHA256: sum("b"), Name: "b"}, {Path: "pool/a", Size: 1, SHA256: sum("a"), Name: "a"}}
@@ -485,7 +485,7 @@ func TestManifestWithPool(t *testing.T) {
 func TestStoreTreeLeavesNoTemporaryFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	tree := storeTree(t, &client{memory: newMemory()})
+	tree := storeTree(t, &client{ram: newRAM()})
 	one := edition(t, tree, "one")
 	f := must(tree.Open(t.Context(), one, "In"))(t)
 	defer f.Close()

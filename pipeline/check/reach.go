@@ -28,18 +28,18 @@ func newReach(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		}
 		ev := pipeline.Evidence{}
 		var failed []string
-		var first error
+		var cause error
 		seen := func(name, address string, err error) {
 			address = config.Inert(address)
 			if err == nil {
-				p.Logf("OK    %-13s %s", name, address)
+				p.Logf("OK    %-20s  %s", name, address)
 				ev[name] = address
 				return
 			}
-			p.Logf("FAIL  %-13s %s: %v", name, address, err)
+			p.Logf("FAIL  %-20s  %s: %v", name, address, err)
 			failed = append(failed, fmt.Sprintf("%s (%s): %s", name, address, config.Inert(err.Error())))
-			if first == nil {
-				first = err
+			if cause == nil {
+				cause = err
 			}
 		}
 		for _, r := range places {
@@ -57,10 +57,10 @@ func newReach(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 			}
 			seen("image "+string(t.Name), address, err)
 		}
-		if first == nil {
+		if cause == nil {
 			return ev, nil
 		}
-		hint := config.HintOf(first)
+		hint := config.HintOf(cause)
 		if hint == "" {
 			hint = "is the server up, and does the tunnel reach it?"
 		}

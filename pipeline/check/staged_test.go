@@ -149,7 +149,7 @@ func TestStaging(t *testing.T) {
 		pipeline.Reached{Name: "served tree", Address: "/t", Err: os.ErrNotExist})
 	ev, err = b.run("check.staging", nil)
 	wants(t, err, `cannot be reached: staging area (s3): the tunnel died: \x1b; served tree (/t): file does not exist`)
-	if config.HintOf(err) != "start it" || ev["state"] != "/s" || !strings.Contains(b.log, "\nFAIL  staging area  s3: ") {
+	if config.HintOf(err) != "start it" || ev["state"] != "/s" || !strings.Contains(b.log, "\nFAIL  staging area          s3: ") {
 		t.Errorf("hint %q, evidence %v, log:%s", config.HintOf(err), ev, b.log)
 	}
 	reach()

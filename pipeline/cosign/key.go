@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/secure-systems-lab/go-securesystemslib/encrypted"
 
@@ -65,6 +66,7 @@ func parsePrivate(block *pem.Block, password []byte) (any, error) {
 	switch block.Type {
 	case sigstoreBlock, cosignBlock:
 		der, err := encrypted.Decrypt(block.Bytes, password)
+		runtime.GC() // a key is derived in 64 MiB or more, which are not to add up
 		switch {
 		case err == nil:
 		case len(password) == 0:

@@ -2,13 +2,17 @@ package deb_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,4 +133,175 @@ func newApt(t *testing.T, s *shop) func(packages []string) {
 			t.Errorf("apt downloaded other bytes of %s", newest)
 		}
 	}
+}
+
+// TestSubscriber lets apt in by the files that Clients gives, and nobody else.
+func TestSubscriber(t *testing.T) {
+	need(t, "apt-get")
+	s := newShop(t, ", subscriber: {username: alice, password: env:GANTRY_TEST_KEY}")
+	t.Setenv("GANTRY_TEST_KEY", "secret")
+	s.stage("agent_1.0_amd64")
+	s.release()
+	files := http.FileServer(http.Dir(s.archive()))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, ok := r.BasicAuth(); !ok || user != "alice" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="demo"`)
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	s.configure(", subscriber: {username: alice, password: env:GANTRY_TEST_KEY}, url: " + server.URL)
+	_, ev := s.do("verify", "via=http")
+	if ev["address"] != server.URL+"/dists/noble" {
+		t.Errorf("verified %v", ev)
+	}
+	given, err := deb.Clients(s.cfg, s.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(given) != 4 {
+		t.Fatalf("%d files for clients", len(given))
+	}
+	sources := strings.Replace(given[0].Text, "/usr/share/keyrings/"+given[3].Name, filepath.Join(s.dir, "keys/public.asc"), 1)
+	a := newAptIn(t, t.TempDir(), sources)
+	if out, err := a.run("apt-get", "update"); err == nil && !strings.Contains(out, "401") {
+		t.Errorf("apt without credentials: %s", out)
+	}
+	auth := filepath.Join(a.dir, "etc/auth.conf.d")
+	if err := os.MkdirAll(auth, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(auth, given[2].Name), []byte(strings.Replace(given[2].Text, "<your key>", "secret", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.must("apt-get", "update")
+	a.must("apt-get", "download", "agent")
+
+	t.Setenv("GANTRY_TEST_KEY", "wrong")
+	s.refused("401", "verify", "via=http")
+}
+
+// TestReleasesDebian promotes real packages, and lets apt download one.
+func TestReleasesDebian(t *testing.T) {
+	dir := debianPackages(t)
+	s := newShop(t, "")
+	packages, err := filepath.Glob(dir + "/*.deb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range packages {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.stageFile("noble-amd64", filepath.Base(p), b)
+	}
+	plan := s.release()
+	if len(plan.Added) != len(packages) {
+		t.Errorf("%d packages of %d", len(plan.Added), len(packages))
+	}
+	s.do("verify")
+	files, err := deb.Clients(s.cfg, s.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAptIn(t, t.TempDir(), strings.Replace(files[0].Text, " arm64", "", 1))
+	a.must("apt-get", "update")
+	name, _, _ := strings.Cut(plan.Added[0].Name, ".")
+	a.must("apt-get", "download", name)
+}
+
+// TestHammer lets clients update and download while production is promoted and
+// rolled back all the time: none ever fails, and none sees a mix. GANTRY_FLIPS
+// says how often.
+func TestHammer(t *testing.T) {
+	need(t, "apt-get")
+	flips := 6
+	if n, err := strconv.Atoi(os.Getenv("GANTRY_FLIPS")); err == nil {
+		flips = n
+	}
+	t.Run("links", func(t *testing.T) { hammer(t, flips, false) })
+	t.Run("objects", func(t *testing.T) { hammer(t, flips, true) })
+}
+
+func hammer(t *testing.T, flips int, objects bool) {
+	const clients = 4
+	s := newShopOn(t, ", policy: replace", objects)
+	server := httptest.NewServer(http.FileServer(http.Dir(s.archive())))
+	t.Cleanup(server.Close)
+	s.stage("agent_1.0_amd64", "lib_1.0_amd64")
+	s.release()
+	s.unstage("noble-amd64", "agent_1.0_amd64.deb")
+	s.unstage("noble-amd64", "lib_1.0_amd64.deb")
+	s.stage("agent_2.0_amd64", "lib_2.0_amd64")
+	s.do("build")
+	s.do("stage")
+
+	files, err := deb.Clients(s.cfg, s.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := strings.Replace(files[0].Text, "file://"+s.archive(), server.URL, 1)
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	stop := sync.OnceFunc(func() {
+		close(done)
+		wait.Wait()
+	})
+	defer stop()
+	var rounds atomic.Int64
+	for range clients {
+		a := newAptIn(t, t.TempDir(), sources)
+		wait.Go(func() {
+			for more := true; more; {
+				select {
+				case <-done:
+					more = false
+				default:
+				}
+				if err := a.round("agent", "lib"); err != nil {
+					t.Error(err)
+					return
+				}
+				rounds.Add(1)
+			}
+		})
+	}
+	for i := range flips {
+		if i%2 == 0 {
+			s.do("promote")
+		} else {
+			s.do("rollback")
+		}
+	}
+	stop()
+	t.Logf("%d flips; %d clients updated and downloaded %d times, and none failed or saw a mix", flips, clients, rounds.Load())
+}
+
+// round updates, and downloads packages that must all have one version.
+func (a *apt) round(packages ...string) error {
+	out, err := a.run("apt-get", "update")
+	if err != nil || strings.Contains(out, "W:") || strings.Contains(out, "E:") {
+		return fmt.Errorf("apt-get update: %w\n%s", err, out)
+	}
+	if out, err := a.run("apt-get", append([]string{"download"}, packages...)...); err != nil {
+		return fmt.Errorf("apt-get download: %w\n%s", err, out)
+	}
+	got, err := filepath.Glob(a.dir + "/got/*.deb")
+	if err != nil || len(got) != len(packages) {
+		return fmt.Errorf("downloaded %q", got)
+	}
+	versions := map[string]bool{}
+	for _, g := range got {
+		versions[strings.Split(filepath.Base(g), "_")[1]] = true
+		if err := os.Remove(g); err != nil {
+			return err
+		}
+	}
+	if len(versions) != 1 {
+		return fmt.Errorf("a mix: %q", got)
+	}
+	return nil
 }

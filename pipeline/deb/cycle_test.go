@@ -1,6 +1,7 @@
 package deb_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,18 +12,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gantry/pipeline"
+	"gantry/pipeline/deb"
 )
 
 // A suite goes from version 1 to 2, back, forward again and is published anew:
 // each time clients see the right packages under a newer Date. An apt that keeps
 // its lists follows each time.
 func TestCycle(t *testing.T) {
-	for name, more := range map[string]string{
-		"replace":    ", policy: replace",
-		"accumulate": ", policy: accumulate, keep: 2, compress: zstd, valid_for: 9d",
+	for name, c := range map[string]struct {
+		more    string
+		objects bool
+	}{
+		"replace":            {", policy: replace", false},
+		"accumulate":         {", policy: accumulate, keep: 2, compress: zstd, valid_for: 9d", false},
+		"accumulate objects": {", policy: accumulate, keep: 2", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newShop(t, more)
+			s := newShopOn(t, c.more, c.objects)
 			see := newApt(t, s)
 			revision := int64(0)
 			step := func(verb string, plan pipeline.Plan, want ...string) {
@@ -51,7 +57,7 @@ func TestCycle(t *testing.T) {
 			s.unstage("noble-amd64", "agent_1.0_amd64.deb")
 			s.stage("agent_2.0_amd64")
 			second := []string{"agent_1.0_arm64", "agent_2.0_amd64", "docs_1.0_all", "lib_1:1.0~rc1_amd64"}
-			if name == "accumulate" {
+			if name != "replace" {
 				second = slices.Insert(second, 0, "agent_1.0_amd64")
 			}
 			built, ev := s.do("build")
@@ -305,4 +311,64 @@ func TestPrune(t *testing.T) {
 	}
 	s.do("verify")
 	s.do("rollback")
+}
+
+// TestSuitesApart promotes one of two suites that share an archive: nothing of
+// the other changes, and each has its own build of a version.
+func TestSuitesApart(t *testing.T) {
+	noble := newShop(t, "")
+	noble.stage("agent_1.0_amd64")
+	noble.release()
+	before := tree(t, noble.archive())
+
+	bookworm := newShopIn(t, noble.dir, "bookworm", "", false)
+	bookworm.stageFile("bookworm-amd64", "agent_1.0_amd64.deb", debOf(t, ".gz", strings.Replace(controlText, "Package: toy", "Package: agent", 1)))
+	bookworm.release()
+	bookworm.do("verify")
+	for line := range strings.Lines(before) {
+		if !strings.Contains(tree(t, noble.archive()), line) {
+			t.Errorf("changed: %s", line)
+		}
+	}
+	noble.do("verify")
+}
+
+// tree is every file and link below a directory.
+func tree(t testing.TB, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		fi, err := d.Info()
+		if err != nil {
+			return err
+		}
+		to, _ := os.Readlink(path)
+		fmt.Fprintf(&b, "%s %v %d %v %s\n", strings.TrimPrefix(path, dir), fi.Mode(), fi.Size(), fi.ModTime(), to)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestArch reads what a package is staged for.
+func TestArch(t *testing.T) {
+	for arch, want := range map[string]string{"amd64": "amd64", "all": ""} {
+		name := filepath.Join(t.TempDir(), "x.deb")
+		if err := os.WriteFile(name, pkg(t, "x1", "1.0", arch), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is, err := deb.Arch(f); err != nil || is != want {
+			t.Errorf("the architecture of one for %s is %q, %v", arch, is, err)
+		}
+		f.Close()
+	}
 }

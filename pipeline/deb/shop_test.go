@@ -29,6 +29,8 @@ type shop struct {
 	served  storage.Tree
 	clock   time.Time
 	journal checklist.Pointers
+	suite   string
+	objects bool // snapshots are objects of a store, without links
 }
 
 const shopYAML = `
@@ -36,7 +38,7 @@ product: demo
 keys:
   - {name: demo, private: "file:keys/private.asc", public: keys/public.asc}
 targets:
-  - {name: core-noble, format: deb, component: core, series: "2025", suite: noble, architectures: [amd64, arm64], key: demo%s}
+  - {name: core-%s, format: deb, component: core, series: "2025", suite: %s, architectures: [amd64, arm64], key: demo%s}
 `
 
 // shopKey is one key for all shops: to make one takes time.
@@ -46,9 +48,16 @@ var shopKey = sync.OnceValues(func() (halves [2][]byte, err error) {
 })
 
 // newShop makes a target; more is added to its configuration.
-func newShop(t testing.TB, more string) *shop {
+func newShop(t testing.TB, more string) *shop { return newShopOn(t, more, false) }
+
+func newShopOn(t testing.TB, more string, objects bool) *shop {
 	t.Helper()
-	s := &shop{t: t, dir: t.TempDir(), clock: time.Now().Add(-100 * time.Hour).Truncate(time.Second)}
+	return newShopIn(t, t.TempDir(), "noble", more, objects)
+}
+
+func newShopIn(t testing.TB, dir, suite, more string, objects bool) *shop {
+	t.Helper()
+	s := &shop{t: t, suite: suite, objects: objects, dir: dir, clock: time.Now().Add(-100 * time.Hour).Truncate(time.Second)}
 	key, err := shopKey()
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +71,7 @@ func newShop(t testing.TB, more string) *shop {
 // configure reads the configuration anew, as another console would.
 func (s *shop) configure(more string) {
 	s.t.Helper()
-	s.put("release.yaml", fmt.Appendf(nil, shopYAML, more))
+	s.put("release.yaml", fmt.Appendf(nil, shopYAML, s.suite, s.suite, more))
 	var err error
 	if s.cfg, err = config.Load(filepath.Join(s.dir, "release.yaml")); err != nil {
 		s.t.Fatal(err)
@@ -76,7 +85,12 @@ func (s *shop) configure(more string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if s.served, err = storage.OpenServed(filepath.Join(s.archive(), deb.Tree(s.target)), deb.Face(s.target)); err != nil {
+	if s.objects {
+		s.served, err = storage.OpenStoreTree(root, s.target.Path+"/"+deb.Tree(s.target), deb.Face(s.target))
+	} else {
+		s.served, err = storage.OpenServed(filepath.Join(s.archive(), deb.Tree(s.target)), deb.Face(s.target))
+	}
+	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.env = &pipeline.Env{
@@ -111,7 +125,7 @@ func (s *shop) stage(names ...string) {
 		if arch == "all" {
 			arch = "amd64"
 		}
-		s.stageFile("noble-"+arch, strings.ReplaceAll(n, ":", "-")+".deb", pkg(s.t, parts[0], parts[1], parts[2]))
+		s.stageFile(s.suite+"-"+arch, strings.ReplaceAll(n, ":", "-")+".deb", pkg(s.t, parts[0], parts[1], parts[2]))
 	}
 }
 
@@ -141,7 +155,7 @@ func (s *shop) step(verb string, options ...string) pipeline.Step {
 		name, value, _ := strings.Cut(o, "=")
 		with[name] = value
 	}
-	step, err := deb.Make(s.cfg, checklist.Item{ID: verb, Title: verb, Uses: verb, Target: "core-noble", With: with})
+	step, err := deb.Make(s.cfg, checklist.Item{ID: verb, Title: verb, Uses: verb, Target: "core-" + s.suite, With: with})
 	if err != nil {
 		s.t.Fatal(err)
 	}

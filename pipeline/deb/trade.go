@@ -203,19 +203,14 @@ func soon(t *config.Target, until, now time.Time) bool {
 }
 
 // architectures are those that the suite has indexes of. Packages for all are in
-// each; a suite that has nothing else has an index of its own for them.
+// each.
 func architectures(t *config.Target) []string {
-	var all []string
-	for _, a := range t.Architectures {
-		if a != "all" {
-			all = append(all, string(a))
-		}
-	}
-	if len(all) == 0 {
-		return []string{"all"}
+	all := make([]string, len(t.Architectures))
+	for i, a := range t.Architectures {
+		all[i] = string(a)
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
 // indexDir is where the index of an architecture is in a snapshot.

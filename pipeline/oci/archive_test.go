@@ -245,3 +245,26 @@ func FuzzOpenArchive(f *testing.F) {
 		}
 	})
 }
+
+func TestArch(t *testing.T) {
+	arm := imageOf(t, "arm64", "1")
+	arm.variant = "v8"
+	for want, archive := range map[string][]byte{
+		"x86_64": imageOf(t, "amd64", "1").saved(t),
+		"arm64":  gzipped(t, arm.layout(t)),
+		"":       imageOf(t, "mips", "1").layout(t),
+	} {
+		path := t.TempDir() + "/image.tar"
+		if err := os.WriteFile(path, archive, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if arch, err := oci.Arch(f); arch != want || (err != nil) != (want == "") {
+			t.Errorf("%q, %v, want %q", arch, err, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -19,9 +20,6 @@ func SetBackoff(b remote.Backoff) func() {
 	return func() { backoff = was }
 }
 
-// CompareVersions is how versions are compared.
-var CompareVersions = compareVersions
-
 // Push sends images and an index of them to a repository, without signatures.
 func Push(ctx context.Context, host, path string, images []*Image, p *pipeline.Progress) error {
 	repo, err := repositoryName(host, path, true)
@@ -29,7 +27,7 @@ func Push(ctx context.Context, host, path string, images []*Image, p *pipeline.P
 		return err
 	}
 	r := newRegistry(repo, true, nil, func() (authn.Keychain, error) { return fixed{}, nil })
-	defer r.http.CloseIdleConnections()
+	defer r.close()
 	if err := r.push(ctx, images, p); err != nil {
 		return err
 	}
@@ -42,4 +40,12 @@ func Push(ctx context.Context, host, path string, images []*Image, p *pipeline.P
 		return err
 	}
 	return r.put(ctx, repo.Tag("1"), d)
+}
+
+// SetPatience changes how long a registry may take to begin an answer until the
+// returned function is called.
+func SetPatience(d time.Duration) func() {
+	was := patience
+	patience = d
+	return func() { patience = was }
 }

@@ -264,7 +264,7 @@ func TestSubscriber(t *testing.T) {
 		t.Errorf("%v", ev)
 	}
 	open.Store(true)
-	if _, _, err := s.try("verify", "via=http"); err == nil || !strings.Contains(err.Error(), "open to everybody") {
+	if _, _, err := s.try("verify", "via=http"); err == nil || !strings.Contains(err.Error(), "SERVED TO ANYBODY") {
 		t.Errorf("an open door is not seen: %v", err)
 	}
 	open.Store(false)
@@ -334,4 +334,31 @@ func TestPlain(t *testing.T) {
 		}
 		served.Close()
 	}
+}
+
+// TestSlow asks a registry that never answers, and one that never stops.
+func TestSlow(t *testing.T) {
+	hasty(t)
+	t.Cleanup(oci.SetPatience(100 * time.Millisecond))
+	done := make(chan struct{})
+	for name, answer := range map[string]http.HandlerFunc{
+		"silent": func(http.ResponseWriter, *http.Request) { <-done },
+		"endless": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v2/" {
+				return
+			}
+			w.Header().Set("Content-Type", indexType)
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+					return
+				}
+			}
+		},
+	} {
+		s := newShop(t, inProcess(t, true, func(http.Handler) http.Handler { return answer }), "")
+		if _, err := s.served.Pointer(t.Context(), "production"); err == nil || config.HintOf(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	close(done)
 }

@@ -54,16 +54,21 @@ func (p *part) Read(b []byte) (int, error) {
 		b = b[:p.left]
 	}
 	n, err := p.file.ReadAt(b, p.at)
-	p.at, p.left = p.at+int64(n), p.left-int64(n)
-	if p.count != nil {
-		p.count(int64(n))
-	}
+	p.advance(int64(n))
 	if err == io.EOF && p.left > 0 {
 		err = io.ErrUnexpectedEOF
 	} else if n > 0 {
 		err = nil
 	}
 	return n, err
+}
+
+// advance takes n bytes for read.
+func (p *part) advance(n int64) {
+	p.at, p.left = p.at+n, p.left-n
+	if p.count != nil {
+		p.count(n)
+	}
 }
 
 func (p *part) Close() error { return nil }

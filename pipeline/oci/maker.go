@@ -100,7 +100,7 @@ func (trade) Pruned(_ context.Context, w *repository.World, _ []*repository.Snap
 }
 
 // Compare compares two versions.
-func (trade) Compare(a, b string) int { return compareVersions(a, b) }
+func (trade) Compare(a, b string) int { return CompareVersions(a, b) }
 
 func shelfOf(w *repository.World) (*shelf, error) {
 	at, ok := w.Served.(*shelf)

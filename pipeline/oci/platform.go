@@ -1,7 +1,9 @@
 package oci
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -50,6 +52,30 @@ func fits(is v1.Platform, arch config.Arch) error {
 		return config.Hint(fmt.Errorf("the image is for %s, not for %s", words(is), words(want)), "stage the image of that architecture, or move this one to the place of its own")
 	}
 	return nil
+}
+
+// usual are the words of the staging area, the one to give of each platform.
+var usual = []config.Arch{"x86_64", "arm64", "armv7", "armv6", "i386", "ppc64le", "s390x", "riscv64"}
+
+// Arch reads for which architecture the image of an archive is, as the staging
+// area names it: x86_64, arm64. Its layers are not looked at.
+func Arch(file *os.File) (string, error) {
+	s, err := newSpool(context.Background(), file, "", nil)
+	if err != nil {
+		return "", fmt.Errorf("read the archive: %w", err)
+	}
+	defer s.file.Close()
+	s.glance = true
+	i, err := s.image(context.Background())
+	if err != nil {
+		return "", fmt.Errorf("read the archive: %w", err)
+	}
+	for _, arch := range usual {
+		if fits(i.Platform, arch) == nil {
+			return string(arch), nil
+		}
+	}
+	return "", fmt.Errorf("the image is for %s, which no target serves", words(i.Platform))
 }
 
 // words is a platform as it is written: linux/arm64/v8.

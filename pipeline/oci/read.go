@@ -12,12 +12,12 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"gantry/config"
 	"gantry/pipeline"
 	"gantry/pipeline/cosign"
 	"gantry/pipeline/repository"
+	"gantry/pipeline/subscriber"
 )
 
 // Read pulls what a pointer's tags name as a client does, and makes sure that it
@@ -42,7 +42,7 @@ func (trade) Read(ctx context.Context, w *repository.World, s *repository.Snapsh
 		if from, gate, err = outside(ctx, w, at); err != nil {
 			return nil, err
 		}
-		defer from.http.CloseIdleConnections()
+		defer from.close()
 	}
 	found, err := from.pull(ctx, at, r, how, public, p)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *registry) pull(ctx context.Context, at *shelf, want *record, how reposi
 				"a flip that was interrupted is completed by the next one; a cache before the registry may hold what was there before")
 		}
 	}
-	images, err := r.VerifyIndex(ctx, want.image.Index, public)
+	images, err := r.verifyIndex(ctx, want.image.Index, public)
 	if err != nil {
 		return nil, err
 	}
@@ -151,10 +151,10 @@ type verified struct {
 	Layers []v1.Descriptor
 }
 
-// VerifyIndex verifies an index as clients do, who have only the public key: that
+// verifyIndex verifies an index as clients do, who have only the public key: that
 // it is signed, that every image it lists is there with its digest, signed, and
 // for the platform that the index says.
-func (r *registry) VerifyIndex(ctx context.Context, h v1.Hash, public *cosign.Public) ([]verified, error) {
+func (r *registry) verifyIndex(ctx context.Context, h v1.Hash, public *cosign.Public) ([]verified, error) {
 	if err := r.signed(ctx, public, h); err != nil {
 		return nil, err
 	}
@@ -219,45 +219,12 @@ func outside(ctx context.Context, w *repository.World, at *shelf) (*registry, st
 	if err != nil {
 		return nil, "", err
 	}
-	for _, try := range []struct {
-		with string
-		a    authn.AuthConfig
-	}{{"without credentials", authn.AuthConfig{}}, {"with a wrong password", authn.AuthConfig{Username: sub.Username, Password: wrong(string(password))}}} {
-		stranger := as(try.a)
-		_, err := stranger.manifest(ctx, repo.Tag(tag))
-		stranger.http.CloseIdleConnections()
-		var t *transport.Error
-		switch {
-		case err == nil:
-			return nil, "", config.Hint(fmt.Errorf("%s is open to everybody: it answers %s", repo, try.with), "look at what guards the registry; subscribers' images are not to be had without their credentials")
-		case !errors.As(err, &t) || t.StatusCode != http.StatusUnauthorized:
-			return nil, "", unreachable(fmt.Errorf("%s: %w", try.with, err))
-		}
+	client := &http.Client{Transport: (&http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true})}
+	where := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/v2/" + repo.RepositoryStr() + "/manifests/" + tag}).String()
+	if err := subscriber.Guarded(ctx, client, where, sub.Username); err != nil {
+		return nil, "", unreachable(err)
 	}
 	return as(authn.AuthConfig{Username: sub.Username, Password: string(password)}), "401, as with a wrong password", nil
-}
-
-// wrong is a password of the same form that is not this one.
-func wrong(password string) string {
-	b := []byte(password)
-	for n, c := range b {
-		switch c {
-		case 'a':
-			b[n] = 'b'
-		case '0':
-			b[n] = '1'
-		default:
-			if c >= 'b' && c <= 'z' {
-				b[n] = 'a'
-			} else if c >= '1' && c <= '9' {
-				b[n] = '0'
-			}
-		}
-	}
-	if string(b) == password {
-		return password + "x"
-	}
-	return string(b)
 }
 
 // unreachable says where there was nobody to ask.

@@ -55,16 +55,6 @@ func (i imageRecord) digests() []v1.Hash {
 	return all
 }
 
-// arch is the image for an architecture, or the zero digest.
-func (i imageRecord) arch(a config.Arch) v1.Hash {
-	for _, p := range i.Platforms {
-		if p.Arch == a {
-			return p.Digest
-		}
-	}
-	return v1.Hash{}
-}
-
 // record reads the record of a snapshot.
 func (s *shelf) record(ctx context.Context, id string) (*record, error) {
 	if _, err := storage.ParseID(id); err != nil {

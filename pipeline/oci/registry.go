@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -26,7 +27,8 @@ type registry struct {
 	repo        name.Repository
 	credentials func() (authn.Keychain, error)
 	http        *http.Transport
-	plain       bool // http without TLS may be spoken
+	asking      *http.Transport // for requests that need no work to be answered
+	plain       bool            // http without TLS may be spoken
 
 	mu      sync.Mutex
 	session *session
@@ -42,6 +44,10 @@ type session struct {
 // silence is how long a registry may take over anything before it is given up.
 // Some copy a large layer once more before they say that they have it.
 const silence = 10 * time.Minute
+
+// patience is how long a registry may take to begin an answer to a request that
+// only asks.
+var patience = 30 * time.Second
 
 // backoff is between attempts when a registry is overloaded or drops a
 // connection: after 1, 2, 4 and 8 seconds.
@@ -68,7 +74,7 @@ func openRegistry(cfg *config.Release, t *config.Target, dial pipeline.Dial) (*r
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", t.Name, err)
 	}
-	return newRegistry(repo, plain, dial, func() (authn.Keychain, error) {
+	reg := newRegistry(repo, plain, dial, func() (authn.Keychain, error) {
 		if r.Username == "" {
 			return authn.DefaultKeychain, nil
 		}
@@ -77,14 +83,18 @@ func openRegistry(cfg *config.Release, t *config.Target, dial pipeline.Dial) (*r
 			return nil, fmt.Errorf("password of registry %s: %w", r.Name, err)
 		}
 		return fixed{authn.AuthConfig{Username: r.Username, Password: string(password)}}, nil
-	}), nil
+	})
+	if r.Tunnel != "" { // which leads there, whatever the way from here to the world
+		reg.http.Proxy, reg.asking.Proxy = nil, nil
+	}
+	return reg, nil
 }
 
 func newRegistry(repo name.Repository, plain bool, dial pipeline.Dial, credentials func() (authn.Keychain, error)) *registry {
 	if dial == nil {
-		dial = (&net.Dialer{Timeout: 30 * time.Second}).DialContext
+		dial = (&net.Dialer{Timeout: patience}).DialContext
 	}
-	return &registry{
+	r := &registry{
 		repo: repo, plain: plain, credentials: credentials,
 		http: &http.Transport{
 			Proxy: http.ProxyFromEnvironment,
@@ -95,11 +105,20 @@ func newRegistry(repo name.Repository, plain bool, dial pipeline.Dial, credentia
 				}
 				return &wire{Conn: c}, nil
 			},
-			ForceAttemptHTTP2: true, TLSHandshakeTimeout: 30 * time.Second,
+			ForceAttemptHTTP2: true, TLSHandshakeTimeout: patience,
 			MaxIdleConnsPerHost: 8, IdleConnTimeout: 90 * time.Second,
 			WriteBufferSize: 64 << 10,
 		},
 	}
+	r.asking = r.http.Clone()
+	r.asking.ResponseHeaderTimeout = patience
+	return r
+}
+
+// close ends idle connections.
+func (r *registry) close() {
+	r.http.CloseIdleConnections()
+	r.asking.CloseIdleConnections()
 }
 
 // repositoryName is the name of a repository in a registry.
@@ -136,12 +155,34 @@ func (f fixed) Resolve(authn.Resource) (authn.Authenticator, error) {
 	return authn.FromConfig(f.AuthConfig), nil
 }
 
-// RoundTrip makes sure that http is spoken only where it may be.
+// RoundTrip makes sure that http is spoken only where it may be, and that
+// nobody has to wait for ever or to read without end.
 func (r *registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !r.plain {
 		return nil, errPlain
 	}
-	return r.http.RoundTrip(req)
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		return r.http.RoundTrip(req)
+	}
+	resp, err := r.asking.RoundTrip(req)
+	if err == nil && !strings.Contains(req.URL.Path, "/blobs/") {
+		resp.Body = &capped{resp.Body, maxManifest}
+	}
+	return resp, err
+}
+
+// capped is an answer of which no more than some bytes are read.
+type capped struct {
+	io.ReadCloser
+	left int64
+}
+
+func (c *capped) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	if c.left -= int64(n); c.left < 0 {
+		return n, fmt.Errorf("the registry answers with more than %d bytes", maxManifest)
+	}
+	return n, err
 }
 
 var errPlain = config.Hint(errors.New("it speaks http without TLS"), "write insecure: true under its name in registries, if that is meant")
@@ -192,9 +233,6 @@ func (r *registry) manifest(ctx context.Context, ref name.Reference) (*document,
 	}
 	if err != nil {
 		return nil, r.explain(ctx, "read "+ref.String(), err)
-	}
-	if len(d.Manifest) > maxManifest {
-		return nil, fmt.Errorf("read %s: it has %d bytes, more than %d", ref, len(d.Manifest), maxManifest)
 	}
 	return &document{raw: d.Manifest, kind: d.MediaType, digest: d.Digest}, nil
 }

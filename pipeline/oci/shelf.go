@@ -55,7 +55,7 @@ func (s *shelf) Path() string { return s.repo.Name() }
 
 // Close ends idle connections.
 func (s *shelf) Close() error {
-	s.http.CloseIdleConnections()
+	s.close()
 	return nil
 }
 

@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// compareVersions compares versions of images, which follow no rule: numbers by
+// CompareVersions compares versions of images, which follow no rule: negative
+// where a is older. Numbers go by
 // their value, words by their letters, and what follows a ~ or a - after a number
 // stands before the version without it, as in 1.0-rc1. Versions that are digests
 // are neither older nor newer.
-func compareVersions(a, b string) int {
+func CompareVersions(a, b string) int {
 	if strings.HasPrefix(a, "sha256:") || strings.HasPrefix(b, "sha256:") {
 		return 0
 	}

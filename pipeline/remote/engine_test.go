@@ -1,10 +1,14 @@
 package remote_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -131,6 +135,69 @@ func TestResumes(t *testing.T) {
 				t.Errorf("%d runs", n)
 			}
 		})
+	}
+}
+
+// doomed is a console that runs the item; it is killed meanwhile.
+func doomed(dir string) int {
+	err := func() error {
+		cfg, err := config.Load(filepath.Join(dir, "release.yaml"))
+		if err != nil {
+			return err
+		}
+		e, err := pipeline.Open(context.Background(), pipeline.Options{Config: cfg, Makers: pipeline.Makers{"remote": remote.Make}, Actor: "neil"})
+		if err != nil {
+			return err
+		}
+		plan, err := e.Plan(context.Background(), pipeline.Job{Item: "promote:core-el9"})
+		if err != nil {
+			return err
+		}
+		run, err := e.Start(context.Background(), plan, plan.Phrase())
+		if err != nil {
+			return err
+		}
+		return run.Wait()
+	}()
+	fmt.Println("it was not killed:", err)
+	return 1
+}
+
+// The console is killed while the run goes on: another finds it and how it ends.
+func TestKilled(t *testing.T) {
+	w := newWorld(t, "forgejo", bare)
+	if err := opened(t, w).Close(); err != nil {
+		t.Fatal(err)
+	}
+	seen := make(chan struct{})
+	var once sync.Once
+	w.Set(func(s *forgetest.Server) { s.Looked = func(*forgetest.Run) { once.Do(func() { close(seen) }) } })
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), "GANTRY_REMOTE_DOOMED="+w.env.Config.Dir())
+	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-seen
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	child.Wait() // it was killed: that is its error
+	e := engine(t, w.env.Config)
+	it := item(t, e)
+	if it.Status != checklist.StatusUnknown {
+		t.Fatalf("it is %s", it.Status)
+	}
+	id := it.State.Run.Intent.Run
+	if err := e.Resolve(t.Context(), id); err == nil || !strings.Contains(err.Error(), "goes on there") {
+		t.Errorf("got %v", err)
+	}
+	w.Change(101, func(r *forgetest.Run) { r.Status, r.Conclusion = "completed", "success" })
+	if err := e.Resolve(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if it := item(t, e); it.Status != checklist.StatusDone || w.Dispatched() != 1 {
+		t.Errorf("it is %s, %d runs", it.Status, w.Dispatched())
 	}
 }
 

@@ -34,11 +34,19 @@ var (
 )
 
 // Make makes the step of an item that uses remote. The option workflow names one
-// of the configuration; every other option is an input, and goes before what the
-// configuration says of it.
+// of the configuration, where {format} stands for that of the item's target; every
+// other option is an input, and goes before what the configuration says of it.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	s := &step{cfg: cfg, inputs: map[string]string{}}
 	name := item.With["workflow"]
+	if item.Target != "" {
+		t, ok := cfg.Target(item.Target)
+		if !ok {
+			return nil, fmt.Errorf("item %s is about target %q, which the configuration does not have", item.ID, config.Inert(item.Target))
+		}
+		s.target = t
+		name = strings.ReplaceAll(name, "{format}", string(t.Format))
+	}
 	w, ok := cfg.Workflow(name)
 	if !ok {
 		return nil, config.Hint(fmt.Errorf("item %s runs workflow %q, which the configuration does not have", item.ID, config.Inert(name)),
@@ -58,13 +66,6 @@ func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	}
 	if ref := s.workflow.Ref; !refForm.MatchString(ref) || config.Inert(ref) != ref || strings.Contains(ref, "..") || strings.Contains(ref, "@{") || strings.Contains(ref, "//") {
 		return nil, fmt.Errorf("workflow %s: %q is not a branch or tag", name, config.Inert(ref))
-	}
-	if item.Target != "" {
-		t, ok := cfg.Target(item.Target)
-		if !ok {
-			return nil, fmt.Errorf("item %s is about target %q, which the configuration does not have", item.ID, config.Inert(item.Target))
-		}
-		s.target = t
 	}
 	maps.Copy(s.inputs, s.workflow.Inputs)
 	for name, value := range item.With {

@@ -314,7 +314,7 @@ func TestServerComesBack(t *testing.T) {
 
 // A server that says nothing any more is dead, after a while.
 func TestSilence(t *testing.T) {
-	tunnel.Impatient(t, time.Minute, time.Minute, 20*time.Millisecond, 300*time.Millisecond)
+	tunnel.Impatient(t, time.Minute, time.Minute, 20*time.Millisecond, time.Second)
 	b := newBench(t)
 	s := serve(t, b.user)
 	b.knows(s.addr(), s.host)
@@ -329,7 +329,7 @@ func TestSilence(t *testing.T) {
 	if !errors.Is(err, tunnel.ErrDied) {
 		t.Errorf("got %v", err)
 	}
-	wants(t, err, "nothing was heard of the server for 300ms")
+	wants(t, err, "nothing was heard of the server for 1s")
 }
 
 // One that does nothing, but answers, lives.

@@ -104,6 +104,7 @@ type targetJSON struct {
 	Staging    string `json:"staging" is:"snapshot that testers see"`
 	Production string `json:"production" is:"snapshot that clients see"`
 	Revision   int64  `json:"revision" is:"highest revision that production ever served"`
+	Unseen     string `json:"unseen,omitempty" is:"why it cannot be told what is served"`
 	Drift      string `json:"drift,omitempty" is:"what is served against what the journal says"`
 	Busy       string `json:"busy,omitempty" is:"run that is at it"`
 	Snapshots  int    `json:"snapshots" is:"number of snapshots"`

@@ -110,6 +110,9 @@ func (a *app) printTargets(targets []pipeline.TargetView) {
 		if t.Drift != "" {
 			state = a.paint(a.outTTY, red, "DRIFT") + " " + t.Drift
 		}
+		if t.Unseen != "" {
+			state = a.paint(a.outTTY, red, "UNSEEN") + " " + t.Unseen
+		}
 		rows = append(rows, []string{t.Name, orDash(t.Staging), orDash(t.Production), state})
 	}
 	a.table(rows)
@@ -119,6 +122,8 @@ const inStep = "in step" // production serves the packages of staging
 
 func targetState(t pipeline.TargetView) string {
 	switch {
+	case t.Unseen != "":
+		return "unseen"
 	case t.Drift != "":
 		return "drift"
 	case t.Busy != "":
@@ -255,6 +260,6 @@ func newItemJSON(section string, it checklist.ItemView) itemJSON {
 func newTargetJSON(t pipeline.TargetView) targetJSON {
 	return targetJSON{
 		Name: t.Name, Format: t.Format, URL: t.URL, Staging: t.Staging, Production: t.Production,
-		Revision: t.Journal.Revision, Drift: t.Drift, Busy: t.Busy, Snapshots: len(t.Snapshots),
+		Revision: t.Journal.Revision, Unseen: t.Unseen, Drift: t.Drift, Busy: t.Busy, Snapshots: len(t.Snapshots),
 	}
 }

@@ -82,12 +82,12 @@ func (p *player) play(ctx context.Context) error {
 	return nil
 }
 
-// back rolls each target back, and promotes it again: all but the first, so that
-// there is something to do. After each flip production is verified.
+// back rolls each target back and promotes it again, the first one last and only
+// back, so that there is something to do. After each flip production is verified.
 func (p *player) back(ctx context.Context) error {
-	for i, t := range p.targets {
+	for _, t := range append(slices.Clone(p.targets[1:]), p.targets[0]) {
 		verbs := []string{"rollback", "verify", "promote", "verify"}
-		if i == 0 {
+		if t == p.targets[0] {
 			verbs = verbs[:2]
 		}
 		p.say("roll production of %s back", t.name)

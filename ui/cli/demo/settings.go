@@ -51,6 +51,17 @@ targets:
 	for _, t := range chosen {
 		t.yaml(&b, o, home)
 	}
+	fmt.Fprintf(&b, `
+# What check.health asks, of the server of this demo.
+probes:
+  - name: key
+    url: http://%[1]s/gpg/public.asc
+    contains: BEGIN PGP PUBLIC KEY BLOCK
+    skew: 1m
+  - name: guarded
+    url: http://%[1]s/v2/
+    status: 401   # nobody without a key
+`, home)
 	return b.String()
 }
 
