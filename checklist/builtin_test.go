@@ -187,7 +187,7 @@ func TestTemplatesAreWhole(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"beta", "final", "patch", "promote", "rc", "release-day"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"beta", "dispatch", "final", "patch", "promote", "rc", "release-day"}, names); diff != "" {
 		t.Errorf("templates (-want +got):\n%s", diff)
 	}
 	if _, ok := checklist.Find("nightly"); ok {

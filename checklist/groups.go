@@ -60,7 +60,8 @@ func (s State) Group(id string) *Group {
 }
 
 // Partial is the latest group, where it moved some of its targets and not all of
-// them, and none of them moved since by other means; or nil.
+// them; or nil. It is nil, too, once one of those that moved was moved by other
+// means, or all of those that did not were.
 func (s State) Partial() *Group {
 	if len(s.Groups) == 0 {
 		return nil
@@ -69,10 +70,19 @@ func (s State) Partial() *Group {
 	if g.Whole() || len(g.Moved) == 0 {
 		return nil
 	}
-	for target, m := range g.Moved {
-		if p := s.Targets[target]; p == nil || p.Current[m.Pointer] != m.To {
-			return nil
+	rest := 0
+	for _, target := range g.Targets {
+		p := s.Targets[target]
+		if m, moved := g.Moved[target]; moved {
+			if p == nil || p.Current[m.Pointer] != m.To {
+				return nil
+			}
+		} else if p == nil || len(p.Published) == 0 || p.Published[len(p.Published)-1].From.Before(g.Started) {
+			rest++
 		}
+	}
+	if rest == 0 {
+		return nil
 	}
 	return g
 }

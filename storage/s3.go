@@ -47,7 +47,7 @@ type S3Options struct {
 // that are compared by version must hold something that never repeats.
 //
 // Its methods may be called by many goroutines. The bodies of all uploads
-// together, of all S3 values, hold at most 64 MiB in memory (uploadSlots of
+// together, of all S3 values, hold at most 48 MiB in memory (uploadSlots of
 // slotSize), and each call at most one chunk of 256 KiB beyond that; sources
 // that can be read twice, such as files, hold nothing.
 type S3 struct {
@@ -183,10 +183,29 @@ func (s *S3) at(key string) (bucket, full *string) {
 	return aws.String(s.bucket), aws.String(s.prefix + key)
 }
 
-// etag turns a server's ETag into a version, and quoted a version back.
+// etag is a server's ETag as versions have it.
 func etag(e *string) string { return strings.Trim(strings.TrimPrefix(aws.ToString(e), "W/"), `"`) }
 
-func quoted(version string) *string { return aws.String(`"` + version + `"`) }
+// undated starts the versions of objects that have no ETag, which some servers
+// have where files were laid behind them: time and size. No ETag starts so.
+const undated = "no-etag@"
+
+// versionOf is the version of an object as an answer describes it.
+func versionOf(e *string, modified time.Time, size int64) string {
+	if v := etag(e); v != "" {
+		return v
+	}
+	return fmt.Sprintf("%s%d-%d", undated, modified.Unix(), size)
+}
+
+// quoted is a version as conditions of requests have it; nil where there is no
+// ETag to compare.
+func quoted(version string) *string {
+	if strings.HasPrefix(version, undated) {
+		return nil
+	}
+	return aws.String(`"` + version + `"`)
+}
 
 // Stat describes one object.
 func (s *S3) Stat(ctx context.Context, key string) (Object, error) {
@@ -221,11 +240,11 @@ func (s *S3) head(ctx context.Context, key string) (*s3.HeadObjectOutput, error)
 }
 
 func described(key string, out *s3.HeadObjectOutput) (Object, error) {
-	o := Object{Key: key, Version: etag(out.ETag), Modified: second(out.LastModified)}
-	if out.ContentLength == nil || *out.ContentLength < 0 || o.Version == "" {
-		return o, fmt.Errorf("look at %s: the server gives no size or no ETag", key)
+	o := Object{Key: key, Modified: second(out.LastModified), Size: aws.ToInt64(out.ContentLength)}
+	if out.ContentLength == nil || o.Size < 0 {
+		return o, fmt.Errorf("look at %s: the server gives no size", key)
 	}
-	o.Size = *out.ContentLength
+	o.Version = versionOf(out.ETag, o.Modified, o.Size)
 	return o, nil
 }
 

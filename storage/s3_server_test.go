@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -143,4 +144,27 @@ func TestS3ManyAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestS3WithoutETag reads a file that was laid behind the server.
+func TestS3WithoutETag(t *testing.T) {
+	server := storagetest.NewS3(t)
+	s := bucket(t, server.Endpoint())
+	ok(t, os.WriteFile(server.Root()+"/"+storagetest.Bucket+"/laid", []byte("text"), 0o644))
+	is := must(s.Stat(t.Context(), "laid"))(t)
+	r, opened, err := s.Open(t.Context(), "laid", storage.Range{})
+	ok(t, err)
+	defer r.Close()
+	if got := string(must(io.ReadAll(r))(t)); got != "text" || is.Version == "" || opened.Version != is.Version {
+		t.Errorf("%q: Stat says %+v, Open %+v", got, is, opened)
+	}
+	for o, err := range s.List(t.Context(), "") {
+		ok(t, err)
+		if o.Version != is.Version || o.Size != 4 {
+			t.Errorf("Stat says %+v, List %+v", is, o)
+		}
+	}
+	if _, err := s.Put(t.Context(), "laid", strings.NewReader("new"), storage.IfMatch(is.Version)); !errors.Is(err, storage.ErrConflict) {
+		t.Errorf("IfMatch of what cannot be compared: %v", err)
+	}
 }

@@ -119,11 +119,11 @@ func (s *S3) objects(out *s3.ListObjectsV2Output) ([]Object, error) {
 		if key == "" {
 			continue // the folder itself
 		}
-		o := Object{Key: key, Version: etag(c.ETag), Modified: second(c.LastModified)}
-		if c.Size == nil || *c.Size < 0 || o.Version == "" {
-			return all, fmt.Errorf("the server gives no size or no ETag of %s", config.Inert(key))
+		o := Object{Key: key, Modified: second(c.LastModified), Size: aws.ToInt64(c.Size)}
+		if c.Size == nil || o.Size < 0 {
+			return all, fmt.Errorf("the server gives no size of %s", config.Inert(key))
 		}
-		o.Size = *c.Size
+		o.Version = versionOf(c.ETag, o.Modified, o.Size)
 		all = append(all, o)
 	}
 	if len(out.CommonPrefixes) == 0 {

@@ -73,7 +73,7 @@ func (s *S3) get(ctx context.Context, key, ranged, version string) (*s3.GetObjec
 		return nil, err
 	}
 	s.seen.Store(true)
-	if version != "" && etag(out.ETag) != version { // not all servers heed it
+	if quoted(version) != nil && version != "" && etag(out.ETag) != version { // not all servers heed it
 		out.Body.Close()
 		return nil, fmt.Errorf("%w, while it was read", ErrConflict)
 	}
@@ -83,12 +83,12 @@ func (s *S3) get(ctx context.Context, key, ranged, version string) (*s3.GetObjec
 // body is what an answer holds of an object. It is closed where there is an
 // error.
 func (s *S3) body(ctx context.Context, key string, r Range, out *s3.GetObjectOutput) (*s3Reader, Object, error) {
-	o := Object{Key: key, Version: etag(out.ETag), Modified: second(out.LastModified)}
+	o := Object{Key: key, Modified: second(out.LastModified)}
 	length := aws.ToInt64(out.ContentLength)
 	from, err := int64(0), error(nil)
 	switch {
-	case out.ContentLength == nil || length < 0 || o.Version == "":
-		err = errors.New("the server gives no size or no ETag")
+	case out.ContentLength == nil || length < 0:
+		err = errors.New("the server gives no size")
 	case out.ContentRange != nil:
 		from, o.Size, err = contentRange(*out.ContentRange, length)
 	default:
@@ -101,6 +101,7 @@ func (s *S3) body(ctx context.Context, key string, r Range, out *s3.GetObjectOut
 		out.Body.Close()
 		return nil, o, err
 	}
+	o.Version = versionOf(out.ETag, o.Modified, o.Size)
 	b := &s3Reader{ctx: ctx, s: s, object: o, at: from, end: from + length, body: out.Body}
 	if r.Length > 0 {
 		b.end = min(b.end, r.Offset+r.Length)
@@ -216,7 +217,7 @@ func (r *s3Reader) resume() bool {
 	if err == nil {
 		b, _, err = r.s.body(r.ctx, r.object.Key, part, out)
 	}
-	if err == nil && b.end != r.end {
+	if err == nil && (b.end != r.end || b.object.Version != r.object.Version) {
 		b.Close()
 		err = fmt.Errorf("%w, while it was read", ErrConflict)
 	}

@@ -187,7 +187,7 @@ func (c Condition) headers() (ifNoneMatch, ifMatch *string) {
 	case c.absent:
 		return aws.String("*"), nil
 	case c.version != "":
-		return nil, quoted(c.version)
+		return nil, aws.String(`"` + c.version + `"`) // of one without ETag: never true
 	}
 	return nil, nil
 }

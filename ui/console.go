@@ -28,6 +28,13 @@ type Console interface {
 	// Start runs a plan, with what the operator typed where it is dangerous. The
 	// screen follows the run by View.
 	Start(ctx context.Context, plan pipeline.Plan, typed string) (*pipeline.Active, error)
+	// PlanGroup plans a verb for several targets, to go together.
+	PlanGroup(ctx context.Context, jobs []pipeline.Job) (pipeline.Group, error)
+	// StartGroup moves the targets of a group one after another, with its phrase as
+	// the operator typed it. The screen follows it by View.
+	StartGroup(ctx context.Context, g pipeline.Group, typed string) (*pipeline.ActiveGroup, error)
+	// Undo is the jobs that take back what a group moved.
+	Undo(ctx context.Context, group string) ([]pipeline.Job, error)
 	// Cancel asks a run to stop.
 	Cancel(ctx context.Context, run string) error
 	// Resolve looks how an unknown run ended.
@@ -55,6 +62,8 @@ type Console interface {
 
 	// Artifacts lists what is staged, of all targets where target is empty.
 	Artifacts(ctx context.Context, target string) ([]storage.Artifact, error)
+	// Findings tells what looks wrong about artifacts, by their keys.
+	Findings(ctx context.Context, as []storage.Artifact) (map[string][]string, error)
 	// VerifyArtifacts hashes artifacts and returns them with their verdicts.
 	VerifyArtifacts(ctx context.Context, as []storage.Artifact, p *pipeline.Progress) ([]storage.Artifact, error)
 	// RemoveArtifact takes an artifact and its sidecar out of the staging area.

@@ -38,7 +38,10 @@ type fake struct {
 	asked   []string
 	changed chan struct{}
 	log     string
-	started func(pipeline.Plan) // what a start does to the world, nil for nothing
+	started func(pipeline.Plan)  // what a start does to the world, nil for nothing
+	grouped func(pipeline.Group) // likewise, of a group
+
+	findings map[string][]string
 }
 
 func (f *fake) note(format string, args ...any) {
@@ -97,6 +100,43 @@ func (f *fake) Start(_ context.Context, p pipeline.Plan, typed string) (*pipelin
 		f.started(p)
 	}
 	return nil, f.err
+}
+func (f *fake) PlanGroup(_ context.Context, jobs []pipeline.Job) (pipeline.Group, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	g := pipeline.Group{Name: "packyard", Title: "Promote targets"}
+	for _, job := range jobs {
+		f.asked = append(f.asked, fmt.Sprintf("plan %s %s with others", job.Verb, job.Target))
+		g.Verb = job.Verb
+		p := f.plan
+		p.Target, p.Verb, p.Title = job.Target, job.Verb, job.Verb+" "+job.Target
+		t := f.view.Targets[slices.IndexFunc(f.view.Targets, func(t pipeline.TargetView) bool { return t.Name == job.Target })]
+		if t.InStep() {
+			g.Left = append(g.Left, t.Name+": production serves what is staged")
+			continue
+		}
+		p.Move = &checklist.Move{Pointer: "production", From: t.Production, To: t.Staging}
+		g.Plans = append(g.Plans, p)
+	}
+	return g, f.err
+}
+func (f *fake) StartGroup(_ context.Context, g pipeline.Group, typed string) (*pipeline.ActiveGroup, error) {
+	f.note("start %d together %q", len(g.Plans), typed)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.grouped != nil && f.err == nil {
+		f.grouped(g)
+	}
+	return nil, f.err
+}
+func (f *fake) Undo(_ context.Context, group string) ([]pipeline.Job, error) {
+	f.note("undo %s", group)
+	return []pipeline.Job{{Verb: "rollback", Target: "core-el9", To: snapNow}}, nil
+}
+func (f *fake) Findings(context.Context, []storage.Artifact) (map[string][]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.findings, nil
 }
 func (f *fake) Cancel(_ context.Context, run string) error { f.note("cancel %s", run); return nil }
 func (f *fake) Resolve(_ context.Context, run string) error {

@@ -133,6 +133,7 @@ func (m *model) banners() []line {
 		text = ansi.Truncate(text, m.w, m.theme.glyphs.ellipsis)
 		ls = append(ls, own(alarm, text+strings.Repeat(" ", max(0, m.w-ansi.StringWidth(text)))))
 	}
+	ls = append(ls, m.groupBanner()...)
 	trouble := m.trouble
 	if since := m.now().Sub(m.looked); m.looking && since > patience {
 		trouble = "the stores have not answered for " + took(since) + "; what is shown is as old"

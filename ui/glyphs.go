@@ -11,6 +11,7 @@ type glyphs struct {
 	full, empty         string
 	thin, thick         frame
 	up, down, dot       string
+	marked              string
 }
 
 // frame is the parts of a box: horizontal, vertical, and the corners from the
@@ -25,7 +26,7 @@ var unicodeGlyphs = glyphs{
 		checklist.StatusStale: "↻",
 	},
 	cursor: "▶", ellipsis: "…", staging: "●", production: "▲", warning: "⚠", arrow: "→",
-	full: "█", empty: "░", up: "↑", down: "↓", dot: "·",
+	full: "█", empty: "░", up: "↑", down: "↓", dot: "·", marked: "■",
 	thin:  frame{"─", "│", "╭", "╮", "╯", "╰"},
 	thick: frame{"━", "┃", "┏", "┓", "┛", "┗"},
 }
@@ -38,7 +39,7 @@ var asciiGlyphs = glyphs{
 		checklist.StatusStale: "!",
 	},
 	cursor: ">", ellipsis: "~", staging: "o", production: "^", warning: "!", arrow: "->",
-	full: "#", empty: ".", up: "^", down: "v", dot: "-",
+	full: "#", empty: ".", up: "^", down: "v", dot: "-", marked: "*",
 	thin:  frame{"-", "|", "+", "+", "+", "+"},
 	thick: frame{"=", "#", "#", "#", "#", "#"},
 }

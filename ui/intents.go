@@ -222,11 +222,15 @@ func (m *model) resolve(r pipeline.RunView) tea.Cmd {
 // they live in this process.
 func (m *model) askQuit() tea.Cmd {
 	runs := m.live()
-	if len(runs) == 0 {
+	if !m.busy() {
 		return m.quit()
 	}
+	title := "Quit while " + plural(len(runs), "run is", "runs are") + " live?"
+	if g := m.view.Group; g != nil && g.Own && g.Live {
+		title = "Quit amid a " + groupWords(&g.Group) + "?"
+	}
 	m.open(&dialog{
-		word: "RUNNING", frame: warn, label: warn, title: "Quit while " + plural(len(runs), "run is", "runs are") + " live?",
+		word: "RUNNING", frame: warn, label: warn, title: title,
 		head: func(w int) []line {
 			var ls []line
 			for _, r := range runs {
@@ -241,6 +245,9 @@ func (m *model) askQuit() tea.Cmd {
 			}},
 			{bind("cancel them, then quit", "c"), func() tea.Cmd {
 				m.quits = true
+				if len(m.live()) == 0 {
+					return m.quit() // of a group nothing moves yet, and nothing will
+				}
 				var cmds []tea.Cmd
 				for _, r := range m.live() {
 					cmds = append(cmds, m.act("asked the run to stop", func(ctx context.Context) error { return m.console.Cancel(ctx, r.Run.Run) }))

@@ -82,8 +82,8 @@ func (m *model) globals() []action {
 		{key: bind("lift hold", "L"), do: m.askLift, writes: true, when: hold},
 		{key: bind("help", "?"), do: m.showHelp, when: true},
 		{key: bind("quit", "q", "ctrl+c"), do: m.askQuit, when: true},
-		{key: bind("suspend", "ctrl+z"), do: m.suspend, when: len(m.live()) == 0, why: "a run of this console would stand still with it"},
-		{key: bind("back", "esc"), do: m.leave, when: m.focus == onDetail || m.screen().list().filter() != ""},
+		{key: bind("suspend", "ctrl+z"), do: m.suspend, when: !m.busy(), why: "a run of this console would stand still with it"},
+		{key: bind("back", "esc"), do: m.leave, when: m.focus == onDetail || m.screen().list().filter() != "" || m.at == targetsAt && len(m.targets().marked) > 0},
 	}
 }
 

@@ -75,6 +75,8 @@ type model struct {
 	gen      int     // of the last intent; answers to earlier ones are dropped
 	flash    line
 
+	together bool // a group of this console was started, and its end was not told
+
 	pending int // short intents that were not answered yet
 	log     logPane
 	plans   map[string]pipeline.Plan // looked at, by item or target
@@ -124,13 +126,26 @@ func (m *model) moving() bool {
 			return true
 		}
 	}
+	if g := m.view.Group; g != nil && g.Live {
+		return true
+	}
 	if d, ok := m.modal.(*dialog); ok && m.mode == asking && m.now().Before(d.armed) {
 		return true
 	}
 	return m.artifacts().verifying()
 }
 
-func (m *model) artifacts() *artifactScreen { return m.screens[1].(*artifactScreen) }
+// Where the views are that others speak of.
+const (
+	artifactsAt = 1
+	targetsAt   = 2
+	runsAt      = 3
+	journalAt   = 4
+)
+
+func (m *model) artifacts() *artifactScreen { return m.screens[artifactsAt].(*artifactScreen) }
+
+func (m *model) targets() *targetScreen { return m.screens[targetsAt].(*targetScreen) }
 
 // patience is how long the stores may take before the screen says so.
 const patience = 5 * time.Second
@@ -138,7 +153,7 @@ const patience = 5 * time.Second
 // show goes to a view.
 func (m *model) show(i int) tea.Cmd {
 	m.at, m.focus = i, onList
-	if i == 1 {
+	if i == artifactsAt {
 		return tea.Batch(m.artifacts().load(), m.follow())
 	}
 	return m.follow()
@@ -148,7 +163,7 @@ func (m *model) show(i int) tea.Cmd {
 func (m *model) turn() tea.Cmd {
 	if m.focus == onList {
 		m.focus = onDetail
-		m.log.tail = m.log.run != "" && m.at == 3 // in the other views the detail comes first
+		m.log.tail = m.log.run != "" && m.at == runsAt // in the other views the detail comes first
 		m.log.scroll = 0
 	} else {
 		m.focus = onList
@@ -166,6 +181,9 @@ func (m *model) leave() tea.Cmd {
 	}
 	if m.screen().list().wanted != "" {
 		return m.screen().seek("")
+	}
+	if m.at == targetsAt {
+		clear(m.targets().marked)
 	}
 	return nil
 }

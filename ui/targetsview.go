@@ -14,12 +14,13 @@ import (
 
 // targetScreen is what each target serves, staging against production.
 type targetScreen struct {
-	m    *model
-	rows []int // in the view's targets, those that match the filter
-	l    list
+	m      *model
+	rows   []int // in the view's targets, those that match the filter
+	l      list
+	marked map[string]bool // targets that go together, by name
 }
 
-func newTargets(m *model) *targetScreen { return &targetScreen{m: m} }
+func newTargets(m *model) *targetScreen { return &targetScreen{m: m, marked: map[string]bool{}} }
 
 func (s *targetScreen) name() string { return "targets" }
 func (s *targetScreen) list() *list  { return &s.l }
@@ -27,6 +28,11 @@ func (s *targetScreen) list() *list  { return &s.l }
 func (s *targetScreen) sync() {
 	at := s.target()
 	s.rows = s.rows[:0]
+	for name := range s.marked {
+		if _, there := s.m.targetView(name); !there {
+			delete(s.marked, name)
+		}
+	}
 	for i, t := range s.m.view.Targets {
 		if matches(t.Name+" "+t.Path, s.l.wanted) {
 			if t.Name == at {
@@ -58,7 +64,11 @@ func (s *targetScreen) head() (title, remark line) {
 			ahead++
 		}
 	}
-	return own(strong, "Targets"), own(plain, fmt.Sprintf("%d of %d differ", ahead, len(s.m.view.Targets)))
+	remark = own(plain, fmt.Sprintf("%d of %d differ", ahead, len(s.m.view.Targets)))
+	if n := len(s.marked); n > 0 {
+		remark = append(line{{fmt.Sprintf("%d marked", n), accent}, {"  ", plain}}, remark...)
+	}
+	return own(strong, "Targets"), remark
 }
 
 // same words how staging stands to production.
@@ -86,8 +96,15 @@ func (s *targetScreen) row(i int) row {
 		mark = s.m.theme.glyphs.cursor + " "
 	}
 	word, role := same(t)
+	if w, r := s.m.inGroup(t); w != "" && t.Drift == "" {
+		word, role = w, r
+	}
+	box := "  "
+	if s.marked[t.Name] {
+		box = s.m.theme.glyphs.marked + " "
+	}
 	return row{
-		left:  line{{" " + mark, accent}, {config.Inert(t.Name), plain}, {"  " + config.Inert(t.Format), dim}},
+		left:  line{{" " + mark + box, accent}, {config.Inert(t.Name), plain}, {"  " + config.Inert(t.Format), dim}},
 		right: line{{word + " ", role}},
 	}
 }
@@ -116,10 +133,10 @@ func (s *targetScreen) detail(w int) (head, body []line) {
 	m, g := s.m, &s.m.theme.glyphs
 	word, role := same(t)
 	head = []line{said(strong, t.Name), {{word, role}}}
-	body = []line{
+	body = append(m.groupDetail(t, w), []line{
 		{{g.staging + " staging     ", staging}, {config.Inert(orNone(t.Staging)), strong}},
 		{{g.production + " production  ", production}, {config.Inert(orNone(t.Production)), strong}},
-	}
+	}...)
 	if t.Drift != "" {
 		body = append(append(body, wrapped(bad, "DRIFT: "+t.Drift, w)...), wrapped(plain, "Find out who moved it. a adopts what is served; until then nothing flips.", w)...)
 	}
@@ -184,10 +201,14 @@ func (s *targetScreen) actions() []action {
 		why = "a run is at it"
 	}
 	free := here && why == ""
-	return []action{
+	if n := len(s.marked); n > 0 {
+		return append(s.together(n), m.groupActions()...)
+	}
+	return append([]action{
 		{key: bind("adopt drift", "a"), writes: true, when: here && t.Drift != "", do: func() tea.Cmd { return s.askAdopt(name) }},
 		{key: bind("promote", "p"), writes: true, when: free && t.Staging != "", why: why, do: do("promote")},
 		{key: bind("roll back", "r"), writes: true, when: free && len(earlier(t)) > 0, why: why, do: func() tea.Cmd { return s.askRollback(t) }},
+		s.markAction(),
 		{key: bind("diff", "enter", "d"), when: here && t.Staging != "", do: func() tea.Cmd {
 			return m.plan(pipeline.Job{Verb: "promote", Target: name}, "promote "+name, true)
 		}},
@@ -196,7 +217,8 @@ func (s *targetScreen) actions() []action {
 		{key: bind("prune", "X"), writes: true, when: free && len(t.Snapshots) > 0, why: why, do: do("prune")},
 		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
 		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},
-	}
+		s.markAllAction(),
+	}, m.groupActions()...)
 }
 
 // earlier are the snapshots that production served and does not serve now.

@@ -135,6 +135,10 @@ func (m *model) take(msg tea.Msg) tea.Cmd {
 		return m.kindsRead(msg)
 	case adoptMsg:
 		return m.adoptable(msg)
+	case groupPlannedMsg:
+		return m.groupPlanned(msg)
+	case groupStartedMsg:
+		return m.groupStarted(msg)
 	case startedMsg:
 		return m.started(msg)
 	case doneMsg:
@@ -166,10 +170,10 @@ func (m *model) learn(seq uint64, v pipeline.View) tea.Cmd {
 	if d, ok := m.modal.(*dialog); ok {
 		d.check(m)
 	}
-	if m.quits && len(m.live()) == 0 {
+	if m.quits && !m.busy() {
 		return m.quit()
 	}
-	if m.at == 1 {
+	if m.at == artifactsAt {
 		return tea.Batch(m.artifacts().load(), m.follow())
 	}
 	return m.follow()
@@ -198,6 +202,7 @@ func (m *model) notice(before pipeline.View) {
 			m.flash = append(m.flash, span{"  " + config.Inert(r.Ended.Error), plain})
 		}
 	}
+	m.groupOver(before)
 }
 
 // press routes a key by the mode, so that no key reaches two places.

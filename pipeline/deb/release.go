@@ -64,8 +64,10 @@ func (r *Release) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write Release: %w", err)
 	}
-	if again.Origin != r.Origin || again.Label != r.Label || again.Suite != r.Suite || again.Description != r.Description {
-		return nil, errors.New("write Release: its origin, label or suite is not plain text of one line")
+	for _, text := range [][2]string{{r.Origin, again.Origin}, {r.Label, again.Label}, {r.Suite, again.Suite}, {r.Description, again.Description}} {
+		if text[0] != text[1] || strings.Contains(text[0], "\n") {
+			return nil, fmt.Errorf("write Release: %q is not plain text of one line", clip(text[0]))
+		}
 	}
 	return b.Bytes(), nil
 }

@@ -44,7 +44,7 @@ func (w *wire) ReadFrom(r io.Reader) (int64, error) {
 // file opened once more for that, since it goes by the place in it, and several
 // stretches of one file are sent at a time.
 func (w *wire) send(tcp *net.TCPConn, p *part, limited *io.LimitedReader) (sent int64, err error) {
-	file, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", p.file.Fd()))
+	file, err := again(p.file)
 	if err != nil {
 		return 0, fmt.Errorf("read a layer: %w", err)
 	}
@@ -67,4 +67,17 @@ func (w *wire) send(tcp *net.TCPConn, p *part, limited *io.LimitedReader) (sent 
 		}
 	}
 	return sent, nil
+}
+
+// again opens a file once more that has no name.
+func again(f *os.File) (file *os.File, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	// Within Control the number cannot become that of another file.
+	if held := raw.Control(func(fd uintptr) { file, err = os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)) }); held != nil {
+		return nil, held
+	}
+	return file, err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"runtime"
@@ -21,14 +22,28 @@ func (a *app) setupVerbs() []*cobra.Command {
 }
 
 func (a *app) initVerb() *cobra.Command {
-	return &cobra.Command{
+	var from string
+	cmd := &cobra.Command{
 		Use: "init NAME", GroupID: groupSetup, Short: "write a commented release.yaml for a product",
-		Long: "Writes a commented, working release.yaml for product NAME; -C names another file.\nA file that is there is never overwritten.",
-		Args: takes(1, 1, "NAME"),
+		Long: "Writes a commented, working release.yaml for product NAME; -C names another file.\n" +
+			"A file that is there is never overwritten. --from takes components and targets from\n" +
+			"packyard: its config/packyard.yml, or the answer of GET /api/v1/components.",
+		Example: "  gantry init acme\n  gantry init packyard --from config/packyard.yml",
+		Args:    takes(1, 1, "NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, err := config.ParseName(args[0])
 			if err != nil {
 				return &usageError{err.Error()}
+			}
+			text := config.Example(name)
+			if from != "" {
+				data, err := readSmall(from)
+				if err != nil {
+					return fmt.Errorf("read what to begin with: %w", err)
+				}
+				if text, err = config.FromPackyard(from, data, name); err != nil {
+					return err
+				}
 			}
 			f, err := os.OpenFile(a.config, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 			if errors.Is(err, fs.ErrExist) {
@@ -37,7 +52,7 @@ func (a *app) initVerb() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("write the configuration: %w", err)
 			}
-			_, err = f.Write(config.Example(name))
+			_, err = f.Write(text)
 			if cerr := f.Close(); err == nil {
 				err = cerr
 			}
@@ -49,6 +64,23 @@ func (a *app) initVerb() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&from, "from", "", "`FILE` of packyard to take components and targets from")
+	return cmd
+}
+
+// readSmall reads a file that somebody wrote by hand, or a program for hands.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const most = 4 << 20
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && len(b) > most {
+		err = fmt.Errorf("%s has more than %d bytes", config.Inert(path), most)
+	}
+	return b, err
 }
 
 func (a *app) lintVerb() *cobra.Command {

@@ -1,0 +1,185 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+
+	"gantry/config"
+	"gantry/pipeline"
+)
+
+// The answers to intents about several targets.
+type (
+	groupPlannedMsg struct {
+		gen   int
+		group pipeline.Group
+		err   error
+	}
+	groupStartedMsg struct {
+		gen   int
+		group pipeline.Group
+		err   error
+	}
+)
+
+// planGroup has the engine plan jobs that go together, and asks for them.
+func (m *model) planGroup(title string, jobs func(context.Context) ([]pipeline.Job, error)) tea.Cmd {
+	m.gen++
+	m.mode, m.waits, m.planning = waiting, "planning: "+title, true
+	gen, ctx, c := m.gen, m.ctx, m.console
+	return func() tea.Msg {
+		all, err := jobs(ctx)
+		if err != nil {
+			return groupPlannedMsg{gen: gen, err: err}
+		}
+		g, err := c.PlanGroup(ctx, all)
+		return groupPlannedMsg{gen, g, err}
+	}
+}
+
+func (m *model) groupPlanned(msg groupPlannedMsg) tea.Cmd {
+	if msg.gen != m.gen {
+		return nil
+	}
+	m.close()
+	if msg.err != nil {
+		m.tell("No plan", msg.err)
+		return nil
+	}
+	m.open(newGroupDialog(m, msg.group))
+	return nil
+}
+
+// newGroupDialog asks for consent to the plans of several targets, by one phrase.
+func newGroupDialog(m *model, g pipeline.Group) *dialog {
+	d := &dialog{
+		word: "PRODUCTION", frame: production, label: productionLabel,
+		title:  fmt.Sprintf("%s %s together, one after another", verbs[g.Verb], plural(len(g.Plans), "target", "targets")),
+		head:   func(w int) []line { return groupSummary(m, g, w) },
+		body:   func(w int) []line { return groupPlans(m, g, w) },
+		phrase: g.Phrase(),
+		yes:    func(typed string) tea.Cmd { return m.startGroup(g, typed) },
+		void: func(m *model) string {
+			for _, p := range g.Plans {
+				if why := voided(m, p); why != "" {
+					return p.Target + ": " + why
+				}
+			}
+			return ""
+		},
+	}
+	d.check(m)
+	return d
+}
+
+// verbs begin the titles of groups.
+var verbs = map[string]string{"promote": "Promote", "rollback": "Roll back"}
+
+// groupSummary is what all plans of a group do together.
+func groupSummary(m *model, g pipeline.Group, w int) []line {
+	var added, changed, removed, warnings int
+	var bytes int64
+	for _, p := range g.Plans {
+		added, changed, removed = added+len(p.Added), changed+len(p.Changed), removed+len(p.Removed)
+		warnings, bytes = warnings+len(p.Warnings), bytes+p.Bytes
+	}
+	l := append(own(plain, "all   "), counts(added, changed, removed)...)
+	if bytes > 0 {
+		l = append(l, span{"  " + size(bytes), dim})
+	}
+	if n := len(g.Left); n > 0 {
+		l = append(l, span{"  " + count(int64(n)) + " left out", warn})
+	}
+	ls := []line{l}
+	ls = append(ls, wrapped(dim, "All are verified before the first moves; where one fails, it ends there.", w)...)
+	if warnings > 0 {
+		ls = append(ls, own(warn, m.theme.glyphs.warning+" "+plural(warnings, "WARNING", "WARNINGS")+", below the targets they are about"))
+	}
+	return ls
+}
+
+// counts is how much comes, changes and goes, in few letters.
+func counts(added, changed, removed int) line {
+	return line{{"+" + count(int64(added)), ok}, {" ~" + count(int64(changed)), accent}, {" -" + count(int64(removed)), bad}}
+}
+
+// groupPlans is the plans of a group: one after the other what moves where, with
+// its warnings; what is left out, and why; then the changes by name.
+func groupPlans(m *model, g pipeline.Group, w int) []line {
+	col, flat := 0, true
+	for _, p := range g.Plans {
+		col = max(col, ansi.StringWidth(config.Inert(p.Target)))
+	}
+	col = min(col, w/3)
+	names := make([]line, len(g.Plans))
+	ways := make([]line, len(g.Plans))
+	tails := make([]line, len(g.Plans))
+	for i, p := range g.Plans {
+		name := ansi.Truncate(config.Inert(p.Target), col, m.theme.glyphs.ellipsis)
+		names[i] = line{{name + strings.Repeat(" ", max(0, col-ansi.StringWidth(name))), strong}, {"  ", plain}}
+		if mv := p.Move; mv != nil {
+			ways[i] = line{{config.Inert(orNone(mv.From)), plain}, {" " + m.theme.glyphs.arrow + " ", dim}, {config.Inert(mv.To), plain}}
+		}
+		tails[i] = counts(len(p.Added), len(p.Changed), len(p.Removed))
+		if p.Bytes > 0 {
+			tails[i] = append(tails[i], span{"  " + size(p.Bytes), dim})
+		}
+		flat = flat && names[i].width()+ways[i].width()+2+tails[i].width() <= w
+	}
+	var ls []line
+	for i, p := range g.Plans {
+		if flat {
+			ls = append(ls, append(append(append(names[i], ways[i]...), span{"  ", plain}), tails[i]...))
+		} else {
+			ls = append(ls, append(names[i], tails[i]...), append(own(plain, "  "), ways[i]...))
+		}
+		for _, text := range p.Warnings {
+			for _, l := range wrapped(warn, m.theme.glyphs.warning+" WARNING "+text, w-2) {
+				ls = append(ls, append(own(plain, "  "), l...))
+			}
+		}
+	}
+	for _, left := range g.Left {
+		ls = append(ls, wrapped(dim, "left out  "+left, w)...)
+	}
+	for _, p := range g.Plans {
+		p.Warnings = nil // they stand above
+		if more := changes(m, p, w); len(more) > 0 {
+			ls = append(append(ls, line{}, said(heading, p.Target)), more...)
+		}
+	}
+	return ls
+}
+
+// startGroup has the engine move the targets of a group as it was confirmed.
+func (m *model) startGroup(g pipeline.Group, typed string) tea.Cmd {
+	m.gen++
+	m.mode, m.waits, m.planning = waiting, "starting: "+config.Inert(g.Title), false
+	gen, ctx, c := m.gen, m.ctx, m.console
+	return func() tea.Msg {
+		_, err := c.StartGroup(ctx, g, typed)
+		return groupStartedMsg{gen, g, err}
+	}
+}
+
+func (m *model) groupStarted(msg groupStartedMsg) tea.Cmd {
+	if msg.gen != m.gen {
+		return nil
+	}
+	m.close()
+	if msg.err != nil {
+		m.tell("Not started", msg.err)
+		return nil
+	}
+	m.together = true
+	clear(m.targets().marked)
+	for _, p := range msg.group.Plans {
+		delete(m.plans, p.Target)
+	}
+	m.flash = line{{"started", ok}, {"  " + config.Inert(msg.group.Title), plain}}
+	return m.reread()
+}
