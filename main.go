@@ -27,7 +27,7 @@ func main() {
 		Formats: map[config.Format]pipeline.Trade{
 			config.FormatRPM: {Face: rpm.Face, Clients: rpm.Clients, Compare: rpm.CompareEVR},
 			config.FormatDEB: {Tree: deb.Tree, Face: deb.Face, Clients: deb.Clients, Arch: deb.Arch, Compare: deb.CompareVersions},
-			config.FormatOCI: {Open: oci.Open, Clients: oci.Clients},
+			config.FormatOCI: {Open: oci.Open, Clients: oci.Clients, Arch: oci.Arch, Compare: oci.CompareVersions},
 		},
 	}, os.Args[1:]))
 }

@@ -235,7 +235,12 @@ func (r *s3Reader) WriteTo(w io.Writer) (int64, error) {
 	defer chunks.Put(buf)
 	var total int64
 	for {
-		n, err := r.Read(*buf)
+		n, err := 0, error(nil)
+		for n < len(*buf) && err == nil { // a network brings little at a time, files like much
+			var m int
+			m, err = r.Read((*buf)[n:])
+			n += m
+		}
 		if n > 0 {
 			m, bad := w.Write((*buf)[:n])
 			total += int64(m)

@@ -92,8 +92,10 @@ var commands = []struct {
 	{"tick N", "record what was seen for manual item N", true},
 	{"waive N", "skip item N with a reason", true},
 	{"clear N", "take a tick or waiver of item N back", true},
-	{"promote TARGET", "put what is staged into production", true},
-	{"rollback TARGET", "put an earlier snapshot back into production", true},
+	{"promote TARGET...", "put what is staged into production, of several targets together", true},
+	{"rollback TARGET...", "put an earlier snapshot back into production", true},
+	{"resume", "move the targets that a promotion of several did not come to", true},
+	{"undo", "take back what the last promotion of several moved", true},
 	{"verify TARGET", "check production as a client would", true},
 	{"refresh TARGET", "serve the same packages under new metadata", true},
 	{"prune TARGET", "remove snapshots that nobody needs any more", true},
@@ -125,7 +127,7 @@ func (t *talk) obey(word, rest string) error {
 	case "help":
 		for _, c := range commands {
 			if !c.writes || !t.readOnly() {
-				t.say("  %-16s %s", c.name, c.does)
+				t.say("  %-18s %s", c.name, c.does)
 			}
 		}
 		return nil
@@ -147,10 +149,12 @@ func (t *talk) obey(word, rest string) error {
 			return err
 		}
 		return t.about(word, it)
-	case "promote", "verify", "refresh", "prune":
-		return t.begin(pipeline.Job{Verb: word, Target: rest}, false)
-	case "rollback":
-		return t.rollback(rest)
+	case "promote", "rollback", "verify", "refresh", "prune":
+		return t.job(word, strings.Fields(rest))
+	case "resume":
+		return t.resume()
+	case "undo":
+		return t.undo()
 	case "cancel":
 		return t.told("asked the run to stop", t.c.Cancel(t.ctx, rest))
 	case "resolve":

@@ -3,11 +3,13 @@ package ui
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -22,11 +24,20 @@ type artifactScreen struct {
 	m      *model
 	all    []atomic.Pointer[storage.Artifact] // verdicts come in while the filter reads
 	shown  []int32                            // indices in all that match the filter
+	by     string                             // the filter that shown is of
 	l      list
-	gen    int // of the list and its filter; answers to earlier ones are dropped
+	gen    int // of the list; answers to earlier ones are dropped
+	sifted int // likewise of its filter
 	read   bool
 	seq    uint64 // of the journal when it was read
 	err    error
+
+	targets map[storage.Place]string // that take what is staged there
+	col     int                      // cells of the longest
+	found   map[string][]string      // what looks wrong, by the artifact's key
+	looked  bool                     // found is known, or why not
+	foundBy error                    // why found is not known
+
 	queue  []int32 // to be verified
 	total  int     // of this verification
 	wrong  int     // verdicts other than verified in it
@@ -40,8 +51,14 @@ type (
 		all []storage.Artifact
 		err error
 	}
+	findingsMsg struct {
+		gen   int
+		found map[string][]string
+		err   error
+	}
 	sievedMsg struct {
 		gen   int
+		by    string
 		shown []int32
 	}
 	verifiedMsg struct {
@@ -52,14 +69,32 @@ type (
 	}
 )
 
-func newArtifacts(m *model) *artifactScreen { return &artifactScreen{m: m} }
+func newArtifacts(m *model) *artifactScreen {
+	return &artifactScreen{m: m, targets: map[storage.Place]string{}}
+}
 
 func (s *artifactScreen) name() string { return "artifacts" }
 func (s *artifactScreen) list() *list  { return &s.l }
-func (s *artifactScreen) sync()        {}
 func (s *artifactScreen) run() string  { return "" }
 
 func (s *artifactScreen) verifying() bool { return s.cancel != nil }
+
+// sync learns which targets take what is staged where.
+func (s *artifactScreen) sync() {
+	clear(s.targets)
+	s.col = 0
+	for i := range s.m.view.Targets {
+		t := &s.m.view.Targets[i]
+		for _, p := range t.Places {
+			if before := s.targets[p]; before != "" {
+				s.targets[p] = before + ", " + t.Name
+			} else {
+				s.targets[p] = t.Name
+			}
+			s.col = min(mostTarget, max(s.col, ansi.StringWidth(config.Inert(s.targets[p]))))
+		}
+	}
+}
 
 // load lists what is staged, where that was not done since the journal grew.
 func (s *artifactScreen) load() tea.Cmd {
@@ -126,26 +161,65 @@ func (s *artifactScreen) loaded(msg artifactsMsg) tea.Cmd {
 		return nil
 	}
 	s.read, s.err = true, msg.err
+	there := make([]int32, 0, len(s.shown)) // what is drawn until the filter answers
+	for _, i := range s.shown {
+		if int(i) < len(msg.all) {
+			there = append(there, i)
+		}
+	}
+	s.shown, s.by = there, ""
+	s.l.resize(len(there))
 	s.all = make([]atomic.Pointer[storage.Artifact], len(msg.all))
 	for i := range msg.all {
 		s.all[i].Store(&msg.all[i])
+	}
+	if msg.err != nil {
+		return s.sieve(nil)
+	}
+	return tea.Batch(s.sieve(nil), s.examine(msg.all))
+}
+
+// examine asks what looks wrong about what is staged, which reads what production
+// serves.
+func (s *artifactScreen) examine(all []storage.Artifact) tea.Cmd {
+	gen, ctx, c := s.gen, s.m.ctx, s.m.console
+	return func() tea.Msg {
+		found, err := c.Findings(ctx, all)
+		return findingsMsg{gen, found, err}
+	}
+}
+
+func (s *artifactScreen) examined(msg findingsMsg) tea.Cmd {
+	if msg.gen != s.gen {
+		return nil
+	}
+	s.found, s.foundBy, s.looked = msg.found, msg.err, true
+	return s.resieve()
+}
+
+// resieve filters again what may match by now.
+func (s *artifactScreen) resieve() tea.Cmd {
+	if s.l.wanted == "" {
+		return nil
 	}
 	return s.sieve(nil)
 }
 
 func (s *artifactScreen) seek(text string) tea.Cmd {
 	var within []int32
-	if old := s.l.wanted; old != "" && len(text) > len(old) && text[:len(old)] == old {
+	if s.by != "" && s.by == s.l.wanted && strings.HasPrefix(text, s.by) {
 		within = s.shown // what is sought grew: what did not match does not match now
 	}
 	s.l.wanted = text
-	s.gen++
 	return s.sieve(within)
 }
 
 // sieve finds the artifacts that match, among some or all.
 func (s *artifactScreen) sieve(within []int32) tea.Cmd {
-	gen, all, text := s.gen, s.all, strings.ToLower(s.l.wanted)
+	s.sifted++
+	gen, all, by := s.sifted, s.all, s.l.wanted
+	text := strings.ToLower(by)
+	found, targets := s.found, maps.Clone(s.targets)
 	has := func(field string) bool { return strings.Contains(strings.ToLower(field), text) }
 	return func() tea.Msg {
 		n := len(all)
@@ -159,19 +233,20 @@ func (s *artifactScreen) sieve(within []int32) tea.Cmd {
 				i = within[j]
 			}
 			a := all[i].Load()
-			if text == "" || has(a.File) || has(string(a.Verdict)) || has(a.OS) || has(a.Series) || has(a.Component) {
+			if text == "" || has(a.File) || has(string(a.Verdict)) || has(a.OS) || has(a.Series) || has(a.Component) ||
+				has(targets[a.Place]) || len(found) > 0 && slices.ContainsFunc(found[a.Key()], has) {
 				shown = append(shown, i)
 			}
 		}
-		return sievedMsg{gen, shown}
+		return sievedMsg{gen, by, shown}
 	}
 }
 
 func (s *artifactScreen) sieved(msg sievedMsg) tea.Cmd {
-	if msg.gen != s.gen {
+	if msg.gen != s.sifted {
 		return nil
 	}
-	s.shown = msg.shown
+	s.shown, s.by = msg.shown, msg.by
 	s.l.resize(len(s.shown))
 	return nil
 }
@@ -195,6 +270,12 @@ func (s *artifactScreen) head() (title, remark line) {
 	default:
 		remark = own(plain, count(int64(len(s.all))))
 	}
+	switch n := len(s.found); {
+	case s.foundBy != nil:
+		remark = append(line{{"not examined", bad}, {"  ", plain}}, remark...)
+	case n > 0:
+		remark = append(line{{s.m.theme.glyphs.flag + " " + count(int64(n)) + " odd", warn}, {"  ", plain}}, remark...)
+	}
 	return title, remark
 }
 
@@ -205,18 +286,41 @@ func (s *artifactScreen) row(i int) row {
 		mark = s.m.theme.glyphs.cursor + " "
 	}
 	glyph, role := s.verdict(a.Verdict)
-	r := row{
-		left:  line{{" " + mark, accent}, {glyph + " ", role}},
-		right: line{{fmt.Sprintf("%10s  ", size(a.Size)), dim}, {fmt.Sprintf("%-10s ", string(a.Verdict)), role}},
+	flag := "  "
+	if len(s.found) > 0 && len(s.found[a.Key()]) > 0 {
+		flag = s.m.theme.glyphs.flag + " "
 	}
-	if s.m.w >= oneLine {
-		r.left = append(r.left, span{config.Inert(a.OS) + "  ", dim})
+	left := line{{" " + mark, accent}, {glyph + " ", role}, {flag, warn}, {config.Inert(a.File), plain}}
+	var right line
+	w := s.width()
+	if w >= withTarget && s.col > 0 {
+		name := ansi.Truncate(config.Inert(s.targets[a.Place]), s.col, s.m.theme.glyphs.ellipsis)
+		right = append(right, span{name + strings.Repeat(" ", s.col-ansi.StringWidth(name)), dim})
 	}
-	if s.m.w >= wide {
-		r.right = append(line{{fmt.Sprintf("%6s ", age(s.m.view.Now.Sub(a.Modified))), dim}}, r.right...)
+	right = append(right, span{fmt.Sprintf("%10s", size(a.Size)), dim})
+	if w >= withAge {
+		right = append(right, span{fmt.Sprintf("%5s", age(s.m.view.Now.Sub(a.Modified))), dim})
 	}
-	r.left = append(r.left, span{config.Inert(a.File), plain})
-	return r
+	return row{left, append(right, span{fmt.Sprintf("  %-10s ", string(a.Verdict)), role})}
+}
+
+// From these widths of the list on, its rows have the target, and the age.
+const (
+	withTarget = 86
+	withAge    = 62
+	mostTarget = 16 // cells of the target's column
+)
+
+// width is that of the list.
+func (s *artifactScreen) width() int {
+	switch {
+	case s.m.w < wide:
+		return s.m.w
+	case s.m.focus == onList:
+		return s.m.w * 5 / 8
+	default:
+		return s.m.w * 2 / 5
+	}
 }
 
 // verdict is how a verdict is drawn.
@@ -234,7 +338,7 @@ func (s *artifactScreen) verdict(v storage.Verdict) (string, role) {
 
 func (s *artifactScreen) danger() checklist.Risk { return checklist.Safe }
 
-// target is the one in whose staging place the selected artifact lies.
+// target is the first in whose staging place the selected artifact lies.
 func (s *artifactScreen) target() string {
 	if a := s.selected(); a != nil {
 		for _, t := range s.m.view.Targets {
@@ -264,7 +368,16 @@ func (s *artifactScreen) detail(w int) (head, body []line) {
 	glyph, role := s.verdict(a.Verdict)
 	body = append(hard(strong, a.File, w), line{{glyph + " " + string(a.Verdict), role}})
 	body = append(body, wrapped(role, a.Detail, w)...)
-	body = append(body, line{}, line{{"target   ", dim}, {config.Inert(orNone(s.target())), plain}}, line{{"place    ", dim}, {config.Inert(a.Prefix()), plain}},
+	for _, what := range s.found[a.Key()] {
+		body = append(body, wrapped(warn, s.m.theme.glyphs.flag+" "+what, w)...)
+	}
+	switch {
+	case s.foundBy != nil:
+		body = append(body, wrapped(bad, "What looks wrong about it is not known: "+s.foundBy.Error(), w)...)
+	case !s.looked:
+		body = append(body, own(dim, "looking for what is odd about it..."))
+	}
+	body = append(body, line{}, line{{"target   ", dim}, {config.Inert(orNone(s.targets[a.Place])), plain}}, line{{"place    ", dim}, {config.Inert(a.Prefix()), plain}},
 		line{{"size     ", dim}, {size(a.Size) + ", " + count(a.Size) + " bytes", plain}},
 		line{{"changed  ", dim}, {clock(a.Modified, s.m.view.Now) + " UTC, " + age(s.m.view.Now.Sub(a.Modified)) + " ago", plain}},
 		own(dim, "sha256 by its sidecar"))

@@ -77,12 +77,17 @@ func (m *model) header(lines int) []string {
 	}
 	right = append(right, span{" ", plain})
 	if lines == 1 {
+		right = append(m.tunnelLine(true), right...)
 		served := append(line{{"    ", plain}}, m.served(m.w-left.width()-right.width()-8)...)
 		return []string{m.theme.row(row{append(left, served...), right}, m.w, false)}
 	}
+	tunnels := m.tunnelLine(false)
+	if tunnels.width() > m.w/2 {
+		tunnels = nil // those that are down have lines of their own
+	}
 	return []string{
 		m.theme.row(row{left, right}, m.w, false),
-		m.theme.plainly(append(line{{" ", plain}}, m.served(m.w-2)...), m.w),
+		m.theme.row(row{append(line{{" ", plain}}, m.served(m.w-3-tunnels.width())...), tunnels}, m.w, false),
 	}
 }
 
@@ -145,16 +150,9 @@ func (m *model) banners() []line {
 		}
 	}
 	if trouble != "" {
-		label := span{" TROUBLE  ", bad}
-		for i, l := range wrapped(plain, trouble, m.w-len(label.text)-1) {
-			if i == troubleLines {
-				break // the journal's view has the rest
-			}
-			ls = append(ls, append(line{label}, l...))
-			label = span{"          ", plain}
-		}
+		ls = append(ls, labelled(" TROUBLE  ", trouble, m.w)...)
 	}
-	return ls
+	return append(ls, m.tunnelBanners()...)
 }
 
 // listBox draws the list's rows that are in sight.
@@ -213,9 +211,15 @@ func (m *model) detailBox(r rect) []string {
 	}
 	out := make([]string, 0, len(ls))
 	for _, l := range ls {
+		if m.focus == onDetail {
+			l = l.from(m.log.aside)
+		}
 		out = append(out, m.theme.plainly(append(own(plain, " "), l...), max(0, r.w-2)))
 	}
 	title := head[0]
+	if m.focus == onDetail && m.log.aside > 0 {
+		title = append(title, span{fmt.Sprintf("  from column %d", m.log.aside+1), accent})
+	}
 	if m.log.search != "" {
 		title = append(title, span{"  /" + m.log.search, accent})
 	}

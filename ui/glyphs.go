@@ -11,7 +11,7 @@ type glyphs struct {
 	full, empty         string
 	thin, thick         frame
 	up, down, dot       string
-	marked              string
+	marked, flag        string
 }
 
 // frame is the parts of a box: horizontal, vertical, and the corners from the
@@ -26,7 +26,7 @@ var unicodeGlyphs = glyphs{
 		checklist.StatusStale: "↻",
 	},
 	cursor: "▶", ellipsis: "…", staging: "●", production: "▲", warning: "⚠", arrow: "→",
-	full: "█", empty: "░", up: "↑", down: "↓", dot: "·", marked: "■",
+	full: "█", empty: "░", up: "↑", down: "↓", dot: "·", marked: "■", flag: "!",
 	thin:  frame{"─", "│", "╭", "╮", "╯", "╰"},
 	thick: frame{"━", "┃", "┏", "┓", "┛", "┗"},
 }
@@ -39,7 +39,7 @@ var asciiGlyphs = glyphs{
 		checklist.StatusStale: "!",
 	},
 	cursor: ">", ellipsis: "~", staging: "o", production: "^", warning: "!", arrow: "->",
-	full: "#", empty: ".", up: "^", down: "v", dot: "-", marked: "*",
+	full: "#", empty: ".", up: "^", down: "v", dot: "-", marked: "*", flag: "!",
 	thin:  frame{"-", "|", "+", "+", "+", "+"},
 	thick: frame{"=", "#", "#", "#", "#", "#"},
 }

@@ -61,7 +61,7 @@ func (m *model) planned(msg plannedMsg) tea.Cmd {
 	}
 	if msg.look {
 		m.plans[msg.key] = msg.plan
-		m.focus, m.log.scroll, m.log.tail = onDetail, 0, false
+		m.focus, m.log.scroll, m.log.aside, m.log.tail = onDetail, 0, 0, false
 		return nil
 	}
 	if msg.plan.Risk == checklist.Safe {

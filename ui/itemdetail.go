@@ -154,10 +154,14 @@ func facts(known map[string]string, w int) []line {
 	names := slices.Sorted(maps.Keys(known))
 	col := 0
 	for _, name := range names {
-		col = min(max(col, ansi.StringWidth(config.Inert(name))), w/3)
+		col = min(max(col, ansi.StringWidth(config.Inert(name))), w/2)
 	}
 	var ls []line
 	for _, name := range names {
+		if strings.Contains(strings.TrimRight(known[name], "\n"), "\n") {
+			ls = append(append(ls, said(dim, name)), table(known[name])...)
+			continue
+		}
 		shown := config.Inert(name)
 		pad := strings.Repeat(" ", max(0, col-ansi.StringWidth(shown)))
 		if room := w - col - 2; ansi.StringWidth(shown) <= col && ansi.StringWidth(config.Inert(known[name])) <= room {
@@ -165,6 +169,20 @@ func facts(known map[string]string, w int) []line {
 			continue
 		}
 		ls = append(ls, wrapped(plain, name+"  "+known[name], w)...)
+	}
+	return ls
+}
+
+// table is a text whose lines stand beneath each other as they are: what is
+// wider than the pane is reached by scrolling.
+func table(text string) []line {
+	const most = 500 // lines; the run's log has all
+	var ls []line
+	for l := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
+		if len(ls) == most {
+			return append(ls, own(dim, "the rest is left out; see the log"))
+		}
+		ls = append(ls, said(plain, l))
 	}
 	return ls
 }

@@ -78,6 +78,8 @@ func (m *model) globals() []action {
 	return []action{
 		{key: bind("focus", "tab", "shift+tab"), do: m.turn, when: true},
 		{key: bind("find", "/"), do: m.startFilter, when: true},
+		{key: bind("to the right", "right"), do: func() tea.Cmd { return m.slide(1) }, when: m.focus == onDetail && m.cut(), why: "nothing in sight is wider than the pane"},
+		{key: bind("to the left", "left"), do: func() tea.Cmd { return m.slide(-1) }, when: m.focus == onDetail && m.log.aside > 0, why: "it begins here"},
 		{key: bind("HOLD", "H"), do: m.holdNow, writes: true, when: true},
 		{key: bind("lift hold", "L"), do: m.askLift, writes: true, when: hold},
 		{key: bind("help", "?"), do: m.showHelp, when: true},

@@ -1,5 +1,7 @@
 package ui
 
+import tea "github.com/charmbracelet/bubbletea"
+
 // The least screen that the console is drawn on.
 const (
 	minWidth  = 60
@@ -80,6 +82,31 @@ func (m *model) detailLines() int {
 
 // detailWidth is the room for text in the detail.
 func (m *model) detailWidth() int { return max(1, m.layout().detail.w-4) }
+
+// cut tells whether a line of the detail that is in sight goes on beyond its
+// right edge.
+func (m *model) cut() bool {
+	w, h := m.detailWidth(), m.page()
+	_, body := m.screen().detail(w)
+	for i := m.log.scroll; i < min(len(body)+m.log.drawn(), m.log.scroll+h); i++ {
+		l := line{}
+		if i < len(body) {
+			l = body[i]
+		} else {
+			l = m.log.line(i - len(body))
+		}
+		if l.width() > m.log.aside+w+1 { // the pane's right margin takes one more
+			return true
+		}
+	}
+	return false
+}
+
+// slide scrolls the detail to the side, half a pane at a time.
+func (m *model) slide(by int) tea.Cmd {
+	m.log.aside = max(0, m.log.aside+by*max(8, m.detailWidth()/2))
+	return nil
+}
 
 // clampDetail keeps the scrolling of the detail within what there is.
 func (m *model) clampDetail() {

@@ -85,6 +85,18 @@ func (t *theme) row(r row, w int, selected bool) string {
 	return t.draw(r.left, w-rw-1, inks) + inks[plain].paint(" ") + t.draw(r.right, rw, inks)
 }
 
+// from is what is left of a line without its first n cells.
+func (l line) from(n int) line {
+	for i, s := range l {
+		sw := ansi.StringWidth(s.text)
+		if sw > n {
+			return append(line{{ansi.TruncateLeft(s.text, n, ""), s.role}}, l[i+1:]...)
+		}
+		n -= sw
+	}
+	return nil
+}
+
 // wrapped breaks text from outside into lines of at most w cells.
 func wrapped(r role, text string, w int) []line {
 	if w < 1 || text == "" {

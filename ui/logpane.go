@@ -25,6 +25,7 @@ type logPane struct {
 	reading bool
 	final   bool // read after the run had ended
 
+	aside  int // cells that the detail and log are scrolled to the side
 	scroll int // of the detail and log together, while they have the focus
 	tail   bool
 	search string

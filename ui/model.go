@@ -164,7 +164,7 @@ func (m *model) turn() tea.Cmd {
 	if m.focus == onList {
 		m.focus = onDetail
 		m.log.tail = m.log.run != "" && m.at == runsAt // in the other views the detail comes first
-		m.log.scroll = 0
+		m.log.scroll, m.log.aside = 0, 0
 	} else {
 		m.focus = onList
 	}

@@ -21,7 +21,10 @@ func (m *model) progress(s pipeline.Status, w int) []line {
 	}
 	rate, left := s.Rate()
 	tail := ""
-	if rate > 0 {
+	if s.Unit != pipeline.Bytes && s.Unit != pipeline.Files {
+		rate, left = 0, 0 // steps take each as long as they take
+	}
+	if rate >= 1 {
 		tail = "  " + amount(int64(rate)) + "/s"
 	}
 	if left > 0 {

@@ -30,6 +30,14 @@ func (t *talk) status() {
 	if h := v.Hold; h != nil {
 		t.say("HOLD by %s since %s UTC: %s.", config.Inert(h.Actor), clock(h.Time, v.Now), config.Inert(orNone(h.Reason)))
 	}
+	if g := v.Group; g != nil && g.Live {
+		t.say("MOVING %s.", groupWords(&g.Group))
+	} else if v.Partial != nil {
+		t.say("PARTIAL %s. Type resume to move the rest, undo to take it back.", groupWords(v.Partial))
+	}
+	for _, tunnel := range v.Tunnels {
+		t.say("Tunnel %s is %s.", config.Inert(string(tunnel.Name)), config.Inert(tunnel.String()))
+	}
 	for _, text := range v.Trouble {
 		t.say("TROUBLE: %s", config.Inert(text))
 	}
@@ -98,9 +106,17 @@ func (t *talk) describe(it checklist.ItemView) {
 }
 
 func (t *talk) targets() {
-	for _, tv := range t.c.View().Targets {
+	v := t.c.View()
+	for _, tv := range v.Targets {
 		word, _ := same(&tv)
 		t.say("%s: staging %s, production %s, %s", config.Inert(tv.Name), config.Inert(orNone(tv.Staging)), config.Inert(orNone(tv.Production)), word)
+		if g := v.Partial; g != nil && slices.Contains(g.Targets, tv.Name) {
+			if _, moved := g.Moved[tv.Name]; moved {
+				t.say("  moved in the %s that is partial", config.Inert(g.Verb))
+			} else {
+				t.say("  NOT MOVED in the %s that is partial", config.Inert(g.Verb))
+			}
+		}
 		if tv.Drift != "" {
 			t.say("  DRIFT: %s", config.Inert(tv.Drift))
 		}

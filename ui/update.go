@@ -147,6 +147,8 @@ func (m *model) take(msg tea.Msg) tea.Cmd {
 		return m.log.take(m, msg)
 	case artifactsMsg:
 		return m.artifacts().loaded(msg)
+	case findingsMsg:
+		return m.artifacts().examined(msg)
 	case sievedMsg:
 		return m.artifacts().sieved(msg)
 	case verifiedMsg:

@@ -62,7 +62,7 @@ func (s *artifactScreen) verified(msg verifiedMsg) tea.Cmd {
 	}
 	s.queue = s.queue[len(msg.at):]
 	if len(s.queue) > 0 {
-		return s.next(msg.ctx)
+		return tea.Batch(s.next(msg.ctx), s.resieve())
 	}
 	s.stop()
 	if s.wrong > 0 {
@@ -70,7 +70,7 @@ func (s *artifactScreen) verified(msg verifiedMsg) tea.Cmd {
 	} else {
 		s.m.flash = line{{"verified ", ok}, {plural(s.total, "artifact", "artifacts"), plain}}
 	}
-	return nil
+	return s.resieve()
 }
 
 // stop ends the verification; what was found stays.

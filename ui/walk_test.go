@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +91,11 @@ func TestOpenAndCloseARelease(t *testing.T) {
 	f.set(func(v *pipeline.View) { v.Checklist, v.Open = checklist.View{}, nil })
 	d.refresh().press("o")
 	d.sees("which kind", "beta", "Patch day")
-	d.press("down", "down", "enter")
+	at := slices.IndexFunc(kindsOf(checklist.Builtin()), func(k kind) bool { return k.name == "patch" })
+	for range at {
+		d.press("down")
+	}
+	d.press("enter")
 	d.sees("Open a patch release")
 	d.typed("2025.5", 0).press("enter")
 	if !f.did("open patch 2025.5") {

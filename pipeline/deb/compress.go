@@ -1,7 +1,6 @@
 package deb
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
@@ -51,16 +50,6 @@ func compressions(c config.Compression) []compression {
 		return []compression{zst, gz, plain}
 	}
 	return []compression{xzip, gz, plain}
-}
-
-// byExtension finds a form.
-func byExtension(extension string) (compression, error) {
-	for _, c := range []compression{plain, gz, xzip, zst} {
-		if c.extension == extension {
-			return c, nil
-		}
-	}
-	return compression{}, fmt.Errorf("an index compressed in a way that is not known here: %q", clip(extension))
 }
 
 // open is a writer with nothing to close.

@@ -159,7 +159,7 @@ func TestValidUntil(t *testing.T) {
 	s := newShop(t, ", valid_for: 3d")
 	s.stage("agent_1.0_amd64")
 	v1 := s.release()
-	s.clock = s.clock.Add(50 * time.Hour)
+	s.pass(50 * time.Hour)
 	_, ev := s.do("verify", "pointer=production")
 	if !strings.Contains(ev["warning"], "gantry refresh core-noble") {
 		t.Errorf("verify a day before the end says %v", ev)
@@ -178,12 +178,12 @@ func TestValidUntil(t *testing.T) {
 	}
 	// What was built long ago is not promoted as it is.
 	s.do("stage")
-	s.clock = s.clock.Add(60 * time.Hour)
+	s.pass(60 * time.Hour)
 	promote, _ := s.do("promote")
 	if promote.Facts["twin_of"] == "" {
 		t.Errorf("promoted after long: %+v", promote)
 	}
-	s.clock = s.clock.Add(80 * time.Hour)
+	s.pass(80 * time.Hour)
 	s.refused("refuse it since", "verify", "pointer=production")
 }
 
@@ -303,7 +303,7 @@ func TestPrune(t *testing.T) {
 		s.unstage("noble-amd64", "agent_"+version+"_amd64.deb")
 	}
 	s.refused("nothing to prune", "prune")
-	s.clock = s.clock.Add(4 * 24 * time.Hour)
+	s.pass(4 * 24 * time.Hour)
 	s.do("prune")
 	pool, err := filepath.Glob(s.archive() + "/pool/noble/core/a/agent/*.deb")
 	if err != nil || len(pool) != 2 || !strings.HasSuffix(pool[0], "/agent_2.0_amd64.deb") {

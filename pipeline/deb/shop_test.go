@@ -27,7 +27,8 @@ type shop struct {
 	env     *pipeline.Env
 	target  *config.Target
 	served  storage.Tree
-	clock   time.Time
+	ahead   time.Duration // of the real clock
+	flipped time.Time     // when something was done last, by the real clock
 	journal checklist.Pointers
 	suite   string
 	objects bool // snapshots are objects of a store, without links
@@ -57,7 +58,7 @@ func newShopOn(t testing.TB, more string, objects bool) *shop {
 
 func newShopIn(t testing.TB, dir, suite, more string, objects bool) *shop {
 	t.Helper()
-	s := &shop{t: t, suite: suite, objects: objects, dir: dir, clock: time.Now().Add(-100 * time.Hour).Truncate(time.Second)}
+	s := &shop{t: t, suite: suite, objects: objects, dir: dir, ahead: -100 * time.Hour}
 	key, err := shopKey()
 	if err != nil {
 		t.Fatal(err)
@@ -95,11 +96,16 @@ func (s *shop) configure(more string) {
 	}
 	s.env = &pipeline.Env{
 		Config: s.cfg, Staging: storage.NewStaging(area), Root: root, Release: "patch-1",
-		Now:     func() time.Time { return s.clock },
+		Now:     s.now,
 		Served:  func(*config.Target) (storage.Served, error) { return s.served, nil },
 		History: func(string) checklist.Pointers { return s.journal },
 	}
 }
+
+// now is the time of the shop, which passes as it does, and by leaps.
+func (s *shop) now() time.Time { return time.Now().Add(s.ahead) }
+
+func (s *shop) pass(d time.Duration) { s.ahead += d }
 
 // archive is the directory that clients reach.
 func (s *shop) archive() string { return filepath.Join(s.cfg.Path(s.cfg.Served), s.target.Path) }
@@ -166,7 +172,7 @@ func (s *shop) step(verb string, options ...string) pipeline.Step {
 func (s *shop) plan(verb string, options ...string) (pipeline.Step, pipeline.Plan, error) {
 	s.t.Helper()
 	ctx := s.t.Context()
-	s.clock = s.clock.Add(time.Minute)
+	s.pass(time.Minute)
 	step := s.step(verb, options...)
 	plan, err := step.Plan(ctx, s.env)
 	if errors.Is(err, pipeline.ErrUnprepared) {
@@ -198,7 +204,13 @@ func (s *shop) try(verb string, options ...string) (pipeline.Plan, pipeline.Evid
 	if err != nil {
 		return plan, nil, err
 	}
+	if s.objects && plan.Move != nil {
+		// The store dates objects itself, and clients ask by whole seconds whether
+		// there is a newer one. Between flips of a release there are more than that.
+		time.Sleep(time.Until(s.flipped.Truncate(time.Second).Add(time.Second)))
+	}
 	ev, err := step.Run(s.t.Context(), s.env, plan, pipeline.NewProgress(nil))
+	s.flipped = time.Now()
 	s.record(plan)
 	return plan, ev, err
 }
@@ -214,9 +226,9 @@ func (s *shop) record(plan pipeline.Plan) {
 		return
 	}
 	if n := len(s.journal.Published); n > 0 {
-		s.journal.Published[n-1].Until = s.clock
+		s.journal.Published[n-1].Until = s.now()
 	}
-	s.journal.Published = append(s.journal.Published, checklist.Published{Snapshot: at, From: s.clock})
+	s.journal.Published = append(s.journal.Published, checklist.Published{Snapshot: at, From: s.now()})
 	s.journal.Revision = max(s.journal.Revision, plan.Move.Revision)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
@@ -58,6 +59,8 @@ func (r *registry) explain(ctx context.Context, doing string, err error) error {
 	case errors.As(err, &op) && op.Op == "dial":
 		r.renew()
 		hint = "look whether the registry " + r.repo.RegistryStr() + " is up, and can be reached from here"
+	case strings.Contains(text, "HTTP response to HTTPS client"):
+		hint = config.HintOf(errPlain)
 	case hint == "":
 		r.renew()
 		hint = "look whether the registry is well, and run it again: what it has already is not sent again"

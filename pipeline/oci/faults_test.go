@@ -2,10 +2,12 @@ package oci_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -361,4 +363,49 @@ func TestSlow(t *testing.T) {
 		}
 	}
 	close(done)
+}
+
+// TestCredentials speaks to a registry that wants a password: that of the
+// configuration, or that of docker's.
+func TestCredentials(t *testing.T) {
+	hasty(t)
+	host := inProcess(t, true, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if u, p, _ := r.BasicAuth(); u != "publisher" || p != "s3cret" {
+				w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+				refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	docker := t.TempDir()
+	t.Setenv("DOCKER_CONFIG", docker)
+	s := newShop(t, host, "")
+	if _, err := s.served.Pointer(t.Context(), "production"); err == nil || !strings.Contains(err.Error(), "401") || !strings.Contains(config.HintOf(err), "docker login") {
+		t.Errorf("without credentials: %v (%s)", err, config.HintOf(err))
+	}
+	auth := base64.StdEncoding.EncodeToString([]byte("publisher:s3cret"))
+	if err := os.WriteFile(docker+"/config.json", []byte(`{"auths":{"`+host+`":{"auth":"`+auth+`"}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// the same console, after docker login
+	if _, err := s.served.Pointer(t.Context(), "production"); err != nil {
+		t.Errorf("with docker's: %v", err)
+	}
+	s.stageVersion("1.0")
+	s.release()
+
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	t.Setenv("GANTRY_TEST_PASSWORD", "s3cret")
+	s.host += `", username: publisher, password: "env:GANTRY_TEST_PASSWORD`
+	s.configure("")
+	s.host = host
+	s.do("verify")
+	t.Setenv("GANTRY_TEST_PASSWORD", "wrong")
+	s.host += `", username: publisher, password: "env:GANTRY_TEST_PASSWORD`
+	s.configure("")
+	if _, err := s.served.Pointer(t.Context(), "production"); err == nil || strings.Contains(err.Error(), "wrong") {
+		t.Errorf("with a wrong password: %v", err)
+	}
 }

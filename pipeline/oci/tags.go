@@ -2,13 +2,10 @@ package oci
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"gantry/config"
 	"gantry/storage"
@@ -167,10 +164,4 @@ func (s *shelf) compare(ctx context.Context, m move) (v1.Hash, error) {
 			"plan again; if somebody moved it by other means, point it to a snapshot again or delete it: crane delete "+s.repo.Tag(m.tag).String())
 	}
 	return at, nil
-}
-
-// refused tells whether the registry does not allow what was asked, now or ever.
-func refused(err error) bool {
-	var t *transport.Error
-	return errors.As(err, &t) && (t.StatusCode == http.StatusMethodNotAllowed || t.StatusCode == http.StatusForbidden || t.StatusCode == http.StatusBadRequest)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gantry/config"
+	"gantry/pipeline/subscriber"
 )
 
 // Online tells whether clients reach the target over HTTP.
@@ -40,6 +41,16 @@ func OpenWeb(cfg *config.Release, t *config.Target) (*Web, error) {
 		w.user, w.password = s.Username, string(password)
 	}
 	return w, nil
+}
+
+// Guarded checks that an address is kept from everybody without a key, where the
+// target has subscribers: 401 without credentials, and with a key that nobody was
+// given. It tells whether it looked.
+func (w *Web) Guarded(ctx context.Context, address string) (bool, error) {
+	if w.user == "" {
+		return false, nil
+	}
+	return true, subscriber.Guarded(ctx, w.http, address, w.user)
 }
 
 // Close lets go of its connections.

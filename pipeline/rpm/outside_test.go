@@ -22,6 +22,10 @@ func online(t *testing.T, lie func(s *shop, w http.ResponseWriter, r *http.Reque
 	t.Setenv("DEMO_PASSWORD", "s3cret")
 	s := newShop(t, "")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "subscriber" || password != "s3cret" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		if !lie(s, w, r) {
 			http.FileServer(http.Dir(s.served.Path())).ServeHTTP(w, r)
 		}
@@ -251,5 +255,42 @@ func TestCredentialsStayAtHome(t *testing.T) {
 	case password := <-leaked:
 		t.Errorf("the other server was given %q", password)
 	default:
+	}
+}
+
+// What subscribers pay for is given to nobody else: a server that does is found
+// by the look after a flip.
+func TestOpenDoor(t *testing.T) {
+	t.Setenv("DEMO_PASSWORD", "s3cret")
+	for name, opens := range map[string]func(password string, given bool) bool{
+		"to anybody":  func(string, bool) bool { return true },
+		"to any key":  func(_ string, given bool) bool { return given },
+		"to no other": func(password string, _ bool) bool { return password == "s3cret" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t, "")
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if _, password, given := r.BasicAuth(); !opens(password, given) {
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
+				http.FileServer(http.Dir(s.served.Path())).ServeHTTP(w, r)
+			}))
+			defer server.Close()
+			s.configure(", url: \"" + server.URL + "\", subscriber: {username: subscriber, password: \"env:DEMO_PASSWORD\"}")
+			s.stage("agent-1.0.x86_64")
+			s.do("build")
+			_, ev, err := s.try("stage")
+			if err == nil {
+				_, ev, err = s.try("verify", "via=http", "pointer=staging")
+			}
+			if name == "to no other" {
+				if err != nil || ev["strangers"] == "" {
+					t.Errorf("%v, %v", ev, err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), "SERVED TO ANYBODY") {
+				t.Errorf("verify says %v", err)
+			}
+		})
 	}
 }

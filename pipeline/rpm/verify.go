@@ -2,6 +2,7 @@ package rpm
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"gantry/pipeline"
@@ -29,8 +30,18 @@ func (trade) Read(ctx context.Context, in *repository.World, s *repository.Snaps
 	if err != nil {
 		return nil, err
 	}
+	kept := ""
+	if from, ok := out.(*web); ok {
+		looked, err := from.Guarded(ctx, c.prefix+repomdPath)
+		if err != nil {
+			return nil, fmt.Errorf("repomd.xml: %w", err)
+		}
+		if looked {
+			kept = "401 without a key, and with a wrong one"
+		}
+	}
 	p.Logf("read as a client: %s, revision %d, %d packages, %d of them whole", c.prefix, s.Revision, found.packages, found.whole)
-	return pipeline.Evidence{
+	ev := pipeline.Evidence{
 		"snapshot": s.ID,
 		"address":  c.prefix,
 		"revision": strconv.FormatInt(s.Revision, 10),
@@ -38,5 +49,9 @@ func (trade) Read(ctx context.Context, in *repository.World, s *repository.Snaps
 		"read":     strconv.Itoa(found.whole),
 		"bytes":    strconv.FormatInt(found.bytes, 10),
 		"key":      public.Fingerprint(),
-	}, nil
+	}
+	if kept != "" {
+		ev["strangers"] = kept
+	}
+	return ev, nil
 }

@@ -27,12 +27,12 @@ func (a *app) promoteVerb() *cobra.Command {
 			"  gantry promote --component core",
 		Args: takes(0, -1, "TARGET..."), ValidArgsFunction: a.completeTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 0) == (component == "") {
+				return &usageError{"usage: gantry promote TARGET... or gantry promote --component NAME"}
+			}
 			return a.with(cmd.Context(), func(e *pipeline.Engine, cfg *config.Release) error {
 				again := "promote " + strings.Join(args, " ")
 				if component != "" {
-					if len(args) > 0 {
-						return &usageError{"--component names the targets: leave them out"}
-					}
 					for _, t := range cfg.Targets {
 						if string(t.Component) == component {
 							args = append(args, string(t.Name))
@@ -57,8 +57,11 @@ func (a *app) rollbackVerb() *cobra.Command {
 			"ignore what is older, that is a newer snapshot with the same packages.\n" + together + confirming,
 		Args: takes(0, -1, "TARGET..."), ValidArgsFunction: a.completeTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if group != "" && (len(args) > 0 || to != "") || to != "" && len(args) > 1 {
-				return &usageError{"--group stands alone, and --to goes with one target"}
+			switch {
+			case (len(args) == 0) == (group == ""):
+				return &usageError{"usage: gantry rollback TARGET... or gantry rollback --group ID"}
+			case to != "" && len(args) != 1:
+				return &usageError{"--to goes with one target"}
 			}
 			return a.with(cmd.Context(), func(e *pipeline.Engine, cfg *config.Release) error {
 				if group != "" {
@@ -86,7 +89,7 @@ func (a *app) rollbackVerb() *cobra.Command {
 // flipAll does a job on one target, or on several together.
 func (a *app) flipAll(ctx context.Context, e *pipeline.Engine, cfg *config.Release, j pipeline.Job, targets []string, phrase, again string) error {
 	if len(targets) == 0 {
-		return &usageError{"no target is named"}
+		return config.Hint(&usageError{"no target is of that component"}, "see them: gantry targets")
 	}
 	var jobs []pipeline.Job
 	for _, name := range targets {
