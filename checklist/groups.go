@@ -14,7 +14,11 @@ func (s *State) grouped(e Event, g Grouped) error {
 	if s.Group(g.Group) != nil {
 		return fmt.Errorf("group %s began already", brief(g.Group))
 	}
-	s.Groups = append(s.Groups, &Group{Grouped: g, Release: e.Release, Actor: e.Actor, Host: e.Host, Started: e.Time})
+	before := map[string]*Pointers{}
+	for _, target := range g.Targets {
+		before[target] = s.Targets[target]
+	}
+	s.Groups = append(s.Groups, &Group{Grouped: g, Release: e.Release, Actor: e.Actor, Host: e.Host, Started: e.Time, Before: before})
 	return nil
 }
 
@@ -72,12 +76,11 @@ func (s State) Partial() *Group {
 	}
 	rest := 0
 	for _, target := range g.Targets {
-		p := s.Targets[target]
 		if m, moved := g.Moved[target]; moved {
-			if p == nil || p.Current[m.Pointer] != m.To {
+			if s.Targets[target].at(m.Pointer) != m.To {
 				return nil
 			}
-		} else if p == nil || len(p.Published) == 0 || p.Published[len(p.Published)-1].From.Before(g.Started) {
+		} else if s.Targets[target].at("production") == g.Before[target].at("production") {
 			rest++
 		}
 	}
@@ -85,4 +88,12 @@ func (s State) Partial() *Group {
 		return nil
 	}
 	return g
+}
+
+// at is where a pointer is; there may be none of the target at all.
+func (p *Pointers) at(pointer string) string {
+	if p == nil {
+		return ""
+	}
+	return p.Current[pointer]
 }

@@ -60,8 +60,11 @@ func (s *State) ended(e Event, end Ended) error {
 	if end.Move == nil {
 		return nil
 	}
+	if err := s.moved(run.Target, run.Intent.Run, *end.Move, e.Time); err != nil {
+		return err
+	}
 	s.movedIn(run.Group, run.Target, *end.Move)
-	return s.moved(run.Target, run.Intent.Run, *end.Move, e.Time)
+	return nil
 }
 
 func (s *State) cancel(e Event, c CancelAsked) error {

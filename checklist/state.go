@@ -62,8 +62,9 @@ type Group struct {
 	Release     string
 	Actor, Host string
 	Started     time.Time
-	Moved       map[string]Move // of those targets that did move
-	Ended       *GroupOver      // nil while its console is at it, or where that died
+	Before      map[string]*Pointers // of its targets, as the journal had them then; nil of those it knew nothing of
+	Moved       map[string]Move      // of those targets that did move
+	Ended       *GroupOver           // nil while its console is at it, or where that died
 	EndedAt     time.Time
 }
 

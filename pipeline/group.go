@@ -69,6 +69,9 @@ func (e *Engine) PlanGroup(ctx context.Context, jobs []Job) (Group, error) {
 		if err != nil {
 			return Group{}, config.Hint(fmt.Errorf("%s: %w", job.Target, err), config.HintOf(err))
 		}
+		if plan.Move == nil || plan.Move.Pointer != "production" {
+			return Group{}, fmt.Errorf("a group moves what production serves, which %s does not", config.Inert(job.Verb))
+		}
 		g.Plans = append(g.Plans, plan)
 	}
 	if len(g.Plans) == 0 {
@@ -97,14 +100,15 @@ func (e *Engine) groupName(jobs []Job) string {
 }
 
 // Undo is the jobs that take back what a group did: each target that it moved
-// goes back to what it served before, the last one first. A target that moved
-// since is an error, and so is one that served nothing before.
+// goes back to what it served before, the last one first. A target that is back
+// already is left out; one that moved elsewhere is an error, and so is one that
+// served nothing before.
 func (e *Engine) Undo(ctx context.Context, group string) ([]Job, error) {
 	if err := e.Refresh(ctx); err != nil {
 		return nil, err
 	}
 	e.mu.Lock()
-	state := e.fold.Clone()
+	state, seen := e.fold.Clone(), e.seen.targets
 	e.mu.Unlock()
 	g := state.Group(group)
 	if g == nil {
@@ -116,7 +120,13 @@ func (e *Engine) Undo(ctx context.Context, group string) ([]Job, error) {
 		if !moved {
 			continue
 		}
+		if m.Pointer != "production" {
+			return nil, &RefusedError{Reason: fmt.Sprintf("%s of %s cannot be rolled back", m.Pointer, target), Hint: "stage what is wanted there again: gantry stage"}
+		}
 		if at := current(state, target, m.Pointer); at != m.To {
+			if m.From != "" && seen[target].origin(at) == seen[target].origin(m.From) {
+				continue // it is back already
+			}
 			return nil, &ConflictError{
 				Reason: fmt.Sprintf("%s of %s moved since, to %s", m.Pointer, target, orNothing(at)),
 				Hint:   "roll targets back one by one: gantry rollback TARGET"}
@@ -127,6 +137,9 @@ func (e *Engine) Undo(ctx context.Context, group string) ([]Job, error) {
 				Hint:   "roll the others back one by one: gantry rollback TARGET"}
 		}
 		jobs = append(jobs, Job{Verb: "rollback", Target: target, To: m.From})
+	}
+	if len(jobs) == 0 && len(g.Moved) > 0 {
+		return nil, &RefusedError{Reason: "all that group " + group + " moved is back already", Idle: true}
 	}
 	if len(jobs) == 0 {
 		return nil, &RefusedError{Reason: "group " + group + " moved nothing"}
@@ -140,9 +153,8 @@ type ActiveGroup struct {
 	total    int
 	progress *Progress
 	done     chan struct{}
-	runs     []*Active // guarded by the engine's mu
-	err      error     // set before done is closed
-	flipped  int       // likewise
+	err      error // set before done is closed
+	flipped  int   // likewise
 }
 
 // ID names the group.
@@ -169,6 +181,9 @@ func (a *ActiveGroup) Wait() (int, error) {
 func (e *Engine) StartGroup(ctx context.Context, g Group, typed string) (*ActiveGroup, error) {
 	if err := e.writable(); err != nil {
 		return nil, err
+	}
+	if len(g.Plans) == 0 {
+		return nil, &RefusedError{Reason: "a group without plans"}
 	}
 	typed = strings.TrimSpace(typed)
 	if err := confirmedPhrase(g.Phrase(), typed); err != nil {
@@ -214,10 +229,12 @@ func (e *Engine) StartGroup(ctx context.Context, g Group, typed string) (*Active
 			e.repaint()
 		}()
 		ctx := context.WithoutCancel(ctx)
-		a.flipped, a.err = e.oneAfterAnother(ctx, a, g, typed)
+		a.err = e.oneAfterAnother(ctx, a, g, typed)
+		var rest []string
+		a.flipped, rest = e.movedBy(a.id)
 		over := checklist.GroupOver{Group: a.id}
 		if a.err != nil {
-			a.err = config.Hint(fmt.Errorf("%d of %d moved: %w", a.flipped, a.total, a.err), e.wayOn(a.id, a.flipped, config.HintOf(a.err)))
+			a.err = config.Hint(fmt.Errorf("%d of %d moved: %w", a.flipped, a.total, a.err), wayOn(begun, a.flipped, rest, config.HintOf(a.err)))
 			over.Error, over.Hint = clip(a.err.Error()), clip(config.HintOf(a.err))
 		}
 		if err := e.record(ctx, release, checklist.GroupEnded, func(checklist.State) (any, error) { return over, nil }); err != nil {
@@ -227,40 +244,50 @@ func (e *Engine) StartGroup(ctx context.Context, g Group, typed string) (*Active
 	return a, nil
 }
 
-// wayOn is what an operator can do about a group that is not whole.
-func (e *Engine) wayOn(group string, flipped int, hint string) string {
-	words := "to go on, ask for the same again: what moved is left out"
-	if flipped > 0 {
-		words += "; to take it back: gantry rollback --group " + group
+// movedBy tells how many targets a group moved, and which it did not. A run that
+// failed may have moved its target all the same: the journal knows.
+func (e *Engine) movedBy(group string) (int, []string) {
+	e.mu.Lock()
+	g := e.fold.Clone().Group(group)
+	e.mu.Unlock()
+	var rest []string
+	for _, target := range g.Targets {
+		if _, moved := g.Moved[target]; !moved {
+			rest = append(rest, target)
+		}
 	}
-	if hint != "" {
-		words = hint + "; " + words
-	}
-	return words
+	return len(g.Moved), rest
 }
 
-// oneAfterAnother verifies and runs the plans of a group, and tells how many
-// moved.
-func (e *Engine) oneAfterAnother(ctx context.Context, a *ActiveGroup, g Group, typed string) (int, error) {
+// wayOn is what an operator can do about a group that is not whole. Targets that
+// it did not come to are named: to roll all of them back again would move those
+// that it did.
+func wayOn(g checklist.Grouped, flipped int, rest []string, hint string) string {
+	var words []string
+	if hint != "" {
+		words = append(words, hint)
+	}
+	if len(rest) > 0 {
+		words = append(words, "to go on: gantry "+g.Verb+" "+strings.Join(rest, " "))
+	}
+	if flipped > 0 {
+		words = append(words, "to take back what moved: gantry rollback --group "+g.Group)
+	}
+	return strings.Join(words, "; ")
+}
+
+// oneAfterAnother makes sure of all plans of a group, then runs them.
+func (e *Engine) oneAfterAnother(ctx context.Context, a *ActiveGroup, g Group, typed string) error {
 	for _, plan := range g.Plans {
-		item, release, step, err := e.restep(plan)
-		if err != nil {
-			return 0, err
-		}
-		c, ok := step.(Checker)
-		if !ok {
-			continue
-		}
-		version := ""
-		if release != nil {
-			version = release.Version
+		if err := e.writable(); err != nil { // the console may be ending
+			return err
 		}
 		a.progress.File(plan.Target)
-		if err := guardedCheck(ctx, c, e.env(plan.Release, version, ""), plan, a.progress); err != nil {
-			return 0, config.Hint(fmt.Errorf("%s of %s: %w", item.Uses, plan.Target, err), config.HintOf(err))
+		if err := e.fit(ctx, plan, a.progress); err != nil {
+			return config.Hint(fmt.Errorf("%s of %s: %w", plan.Verb, plan.Target, err), config.HintOf(err))
 		}
 	}
-	for i, plan := range g.Plans {
+	for _, plan := range g.Plans {
 		run, err := e.start(ctx, plan, consent{typed: typed, group: a.id})
 		if err == nil {
 			a.progress.follow(run.progress)
@@ -268,10 +295,45 @@ func (e *Engine) oneAfterAnother(ctx context.Context, a *ActiveGroup, g Group, t
 			a.progress.follow(nil)
 		}
 		if err != nil {
-			return i, config.Hint(fmt.Errorf("%s: %w", plan.Target, err), config.HintOf(err))
+			return config.Hint(fmt.Errorf("%s: %w", plan.Target, err), config.HintOf(err))
 		}
 	}
-	return len(g.Plans), nil
+	return nil
+}
+
+// fit makes sure of a plan before the first of its group moves: that planning
+// gives it still, that every gate is open for it, and that what it is to serve
+// is whole. All of that is asked again when its turn comes.
+func (e *Engine) fit(ctx context.Context, plan Plan, p *Progress) error {
+	item, release, step, err := e.restep(plan)
+	if err != nil {
+		return err
+	}
+	if err := e.same(ctx, plan, item, release, step); err != nil {
+		return err
+	}
+	inputs, err := e.needed(ctx, plan)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	state := e.fold.Clone()
+	e.mu.Unlock()
+	if err := e.gate(ctx, state, plan, inputs); err != nil {
+		return err
+	}
+	if err := e.drifted(ctx, state, plan.Target); err != nil {
+		return err
+	}
+	c, ok := step.(Checker)
+	if !ok {
+		return nil
+	}
+	version := ""
+	if release != nil {
+		version = release.Version
+	}
+	return guardedCheck(ctx, c, e.env(plan.Release, version, ""), plan, p)
 }
 
 func guardedCheck(ctx context.Context, c Checker, env *Env, plan Plan, p *Progress) (err error) {

@@ -163,33 +163,37 @@ func (e *Engine) start(ctx context.Context, plan Plan, given consent) (*Active, 
 	if release != nil {
 		version = release.Version
 	}
-	again := func(ctx context.Context) error {
-		if _, err := e.news(ctx); err != nil { // a plan rests on what the journal says, too
-			return err
-		}
-		now, err := e.plan(ctx, item, release, step)
-		if errors.As(err, new(*RefusedError)) || errors.Is(err, ErrUnprepared) {
-			// It could be planned before: somebody was faster, and this one lost.
-			return &ConflictError{
-				Reason: "the plan is void: " + err.Error(),
-				Hint:   "look at who moved what: gantry history"}
-		}
-		if err != nil {
-			return err
-		}
-		if now.Digest() != plan.Digest() {
-			return &ConflictError{
-				Reason: "the plan is void, " + difference(plan, now),
-				Hint:   "look at the new plan: gantry plan " + argument(plan)}
-		}
-		return nil
-	}
+	again := func(ctx context.Context) error { return e.same(ctx, plan, item, release, step) }
 	if _, err := e.state.Put(ctx, "plans/"+plan.Digest()+".json", strings.NewReader(marshal(plan)), storage.Always); err != nil {
 		return nil, fmt.Errorf("keep the plan: %w", err)
 	}
 	return e.begin(ctx, plan, given, again, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
 		return step.Run(ctx, e.env(plan.Release, version, run), plan, p)
 	})
+}
+
+// same plans again, by what the journal and the world say now, and makes a plan
+// void where that gives another one.
+func (e *Engine) same(ctx context.Context, plan Plan, item checklist.Item, release *checklist.ReleaseState, step Step) error {
+	if _, err := e.news(ctx); err != nil { // a plan rests on what the journal says, too
+		return err
+	}
+	now, err := e.plan(ctx, item, release, step)
+	if errors.As(err, new(*RefusedError)) || errors.Is(err, ErrUnprepared) {
+		// It could be planned before: somebody was faster, and this one lost.
+		return &ConflictError{
+			Reason: "the plan is void: " + err.Error(),
+			Hint:   "look at who moved what: gantry history"}
+	}
+	if err != nil {
+		return err
+	}
+	if now.Digest() != plan.Digest() {
+		return &ConflictError{
+			Reason: "the plan is void, " + difference(plan, now),
+			Hint:   "look at the new plan: gantry plan " + argument(plan)}
+	}
+	return nil
 }
 
 // restep finds the item, release and step of a plan that was made before.

@@ -96,17 +96,11 @@ func (p *Pool) write(ctx context.Context, key string, f File, open func() (io.Re
 
 // upload sends a file when all of it was read and found right.
 func (p *Pool) upload(ctx context.Context, key string, r io.Reader) error {
-	file, err := spoolFile()
+	file, err := spool(ctx, r)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if _, err := io.Copy(file, reader{ctx, r}); err != nil {
-		return err
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
 	_, err = p.store.Put(ctx, key, file, IfAbsent)
 	return err
 }

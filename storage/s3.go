@@ -64,7 +64,8 @@ type S3 struct {
 
 	seen        atomic.Bool // the bucket was there
 	mu          sync.Mutex
-	conditional bool // conditions were tried, and hold
+	conditional bool  // conditions were tried, and hold
+	ofParts     *bool // they hold for objects in parts; nil where that was not tried
 }
 
 // OpenS3 makes the client of a bucket. The server is not asked anything yet: see
@@ -262,8 +263,8 @@ func (s *S3) Delete(ctx context.Context, key string) error {
 	return s.fail("remove "+key, err)
 }
 
-// hashAll feeds a hash from a reader, a chunk at a time, until the context ends.
-func hashAll(ctx context.Context, w io.Writer, r io.Reader) error {
+// copyAll copies a reader to its end, a chunk at a time, until the context ends.
+func copyAll(ctx context.Context, w io.Writer, r io.Reader) error {
 	buf := chunks.Get().(*[]byte)
 	defer chunks.Put(buf)
 	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{reader{ctx, r}}, *buf)

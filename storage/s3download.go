@@ -84,7 +84,7 @@ func verifyBack(ctx context.Context, doing string, back io.ReaderAt, size int64,
 			return ctx.Err()
 		}
 		from := int64(i) * downloadPart
-		if err := hashAll(ctx, v, io.NewSectionReader(back, from, min(downloadPart, size-from))); err != nil {
+		if err := copyAll(ctx, v, io.NewSectionReader(back, from, min(downloadPart, size-from))); err != nil {
 			return fmt.Errorf("%s: read what arrived: %w", doing, err)
 		}
 	}

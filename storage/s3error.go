@@ -45,6 +45,9 @@ type said struct {
 func (e *said) Error() string { return e.text }
 func (e *said) Unwrap() error { return e.err }
 
+// odd is an answer that makes no sense.
+func odd(format string, args ...any) error { return &said{text: fmt.Sprintf(format, args...)} }
+
 // fail wraps an error of the server with what was being done, maps it to this
 // package's errors, and says what an operator can do.
 func (s *S3) fail(doing string, err error) error {
@@ -78,6 +81,11 @@ func (s *S3) unanswered(doing string, err error) error {
 	if s.tunnelled {
 		where += " through the tunnel"
 		hint = "check the tunnel, the store's endpoint as seen from its far end, and that its server runs"
+	}
+	var garbled *smithy.DeserializationError
+	if errors.As(err, &garbled) {
+		return config.Hint(&said{fmt.Sprintf("%s: the answer from %s makes no sense: %s", doing, where, config.Inert(root(err).Error())), err},
+			"do it again; where that does not help, check the store's endpoint and what lies between")
 	}
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
@@ -188,12 +196,9 @@ func (s *S3) refusedUpload(doing string, err error) error {
 
 // list1 asks for one key: the cheapest request whose refusal says why.
 func (s *S3) list1(ctx context.Context, options ...func(*s3.Options)) error {
-	_, err := s.client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+	_, err := s.ask(ctx, &s3.ListObjectsV2Input{
 		Bucket: aws.String(s.bucket), Prefix: aws.String(s.prefix), MaxKeys: aws.Int32(1),
 	}, options...)
-	if err == nil {
-		s.seen.Store(true)
-	}
 	return err
 }
 

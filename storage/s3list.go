@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net/url"
@@ -70,6 +69,10 @@ func (s *S3) listing(ctx context.Context, prefix, delimiter string) iter.Seq2[Ob
 	}
 }
 
+// mostEmpty is how many answers in a row may hold nothing and say that there is
+// more: some servers skip what was deleted that way.
+const mostEmpty = 1000
+
 // page is one answer.
 type page struct {
 	objects []Object
@@ -86,17 +89,22 @@ func (s *S3) list(ctx context.Context, prefix, delimiter string, pages chan<- pa
 	if delimiter != "" {
 		in.Delimiter = aws.String(delimiter)
 	}
-	for {
-		out, err := s.client.ListObjectsV2(ctx, in)
+	for empty := 0; ; {
+		out, err := s.ask(ctx, in)
 		if err != nil {
 			pages <- page{err: err}
 			return
 		}
-		s.seen.Store(true)
-		objects, err := s.objects(out)
+		objects, err := s.objects(out, prefix)
 		more := aws.ToBool(out.IsTruncated)
 		if next := aws.ToString(out.NextContinuationToken); err == nil && more && (next == "" || next == aws.ToString(in.ContinuationToken)) {
-			err = errors.New("the server says that there is more, and not where")
+			err = odd("the server says that there is more, and not where")
+		}
+		if empty++; len(objects) > 0 {
+			empty = 0
+		}
+		if err == nil && empty > mostEmpty {
+			err = odd("the server says that there is more, and sends %d pages without anything", empty)
 		}
 		in.ContinuationToken = out.NextContinuationToken
 		pages <- page{objects, err}
@@ -106,13 +114,27 @@ func (s *S3) list(ctx context.Context, prefix, delimiter string, pages chan<- pa
 	}
 }
 
+// ask sends one request for a list. What answers it but is no list, such as the
+// page of a web server, is an error: it must not pass for an empty bucket.
+func (s *S3) ask(ctx context.Context, in *s3.ListObjectsV2Input, options ...func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
+	out, err := s.client.ListObjectsV2(ctx, in, options...)
+	if err != nil {
+		return nil, err
+	}
+	if out.IsTruncated == nil && out.Name == nil && out.KeyCount == nil && out.MaxKeys == nil && len(out.Contents) == 0 {
+		return nil, config.Hint(odd("what answers there is no list of objects"), "check endpoint and bucket of the store")
+	}
+	s.seen.Store(true)
+	return out, nil
+}
+
 // objects are the objects of an answer.
-func (s *S3) objects(out *s3.ListObjectsV2Output) ([]Object, error) {
+func (s *S3) objects(out *s3.ListObjectsV2Output, prefix string) ([]Object, error) {
 	encoded := out.EncodingType == types.EncodingTypeUrl
 	all := make([]Object, 0, len(out.Contents)+len(out.CommonPrefixes))
 	for i := range out.Contents {
 		c := &out.Contents[i]
-		key, err := s.listedKey(c.Key, encoded)
+		key, err := s.listedKey(c.Key, prefix, encoded)
 		if err != nil {
 			return all, err
 		}
@@ -121,7 +143,7 @@ func (s *S3) objects(out *s3.ListObjectsV2Output) ([]Object, error) {
 		}
 		o := Object{Key: key, Modified: second(c.LastModified), Size: aws.ToInt64(c.Size)}
 		if c.Size == nil || o.Size < 0 {
-			return all, fmt.Errorf("the server gives no size of %s", config.Inert(key))
+			return all, odd("the server gives no size of %s", config.Inert(key))
 		}
 		o.Version = versionOf(c.ETag, o.Modified, o.Size)
 		all = append(all, o)
@@ -130,12 +152,12 @@ func (s *S3) objects(out *s3.ListObjectsV2Output) ([]Object, error) {
 		return all, nil
 	}
 	for _, c := range out.CommonPrefixes {
-		key, err := s.listedKey(c.Prefix, encoded)
+		key, err := s.listedKey(c.Prefix, prefix, encoded)
 		if err != nil {
 			return all, err
 		}
 		if !strings.HasSuffix(key, "/") {
-			return all, fmt.Errorf("the server lists %s as a folder", config.Inert(key))
+			return all, odd("the server lists %s as a folder", config.Inert(key))
 		}
 		all = append(all, Object{Key: key})
 	}
@@ -143,19 +165,21 @@ func (s *S3) objects(out *s3.ListObjectsV2Output) ([]Object, error) {
 	return all, nil
 }
 
-// listedKey is a key as the server has it, without the prefix of the store.
-func (s *S3) listedKey(listed *string, encoded bool) (string, error) {
+// listedKey is a key as the server has it, without the prefix of the store. One
+// that does not start with what was asked for is an error: whoever removes what
+// lies below a prefix must not hear of other keys.
+func (s *S3) listedKey(listed *string, prefix string, encoded bool) (string, error) {
 	key := aws.ToString(listed)
 	if encoded {
 		plain, err := url.QueryUnescape(key)
 		if err != nil {
-			return "", fmt.Errorf("the server lists %s, which is no encoded name", config.Inert(key))
+			return "", odd("the server lists %s, which is no encoded name", config.Inert(key))
 		}
 		key = plain
 	}
 	below, ok := strings.CutPrefix(key, s.prefix)
-	if !ok {
-		return "", fmt.Errorf("the server lists %s, which was not asked for", config.Inert(key))
+	if !ok || !strings.HasPrefix(below, prefix) {
+		return "", odd("the server lists %s, which was not asked for", config.Inert(key))
 	}
 	return below, nil
 }

@@ -114,6 +114,12 @@ func (s *S3) parts(ctx context.Context, key string, c cut, cond Condition) (Obje
 			return Object{}, err
 		}
 	}
+	return s.assemble(ctx, key, c, cond)
+}
+
+// assemble is parts, without the look beforehand.
+func (s *S3) assemble(ctx context.Context, key string, c cut, cond Condition) (Object, error) {
+	doing := "write " + key
 	mine := nonce()
 	in := &s3.CreateMultipartUploadInput{Metadata: map[string]string{metaNonce: mine, metaPart: strconv.FormatInt(c.size, 10)}}
 	in.Bucket, in.Key = s.at(key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -30,16 +31,13 @@ func (s *S3) Conditional(ctx context.Context) error {
 
 func (s *S3) probe(ctx context.Context) (err error) {
 	key := "probe-" + nonce()
+	// All of one length: some servers make ETags of time and size.
 	put := func(text string, c Condition) (Object, error) {
 		return s.whole(ctx, key, bytesBody([]byte(text+" of "+key)), c)
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-		defer cancel()
-		in := &s3.DeleteObjectInput{}
-		in.Bucket, in.Key = s.at(key)
-		if _, bad := s.client.DeleteObject(ctx, in); bad != nil && err == nil {
-			err = s.fail("remove "+key, bad)
+		if bad := s.forget(ctx, key); err == nil {
+			err = bad
 		}
 	}()
 	refuse := func(why string) error {
@@ -47,26 +45,79 @@ func (s *S3) probe(ctx context.Context) (err error) {
 			"use a server that heeds If-None-Match and If-Match of PutObject, or put this on a directory")
 	}
 	const ignores = "the server ignores conditional writes"
-	first, err := put("one", IfAbsent)
+	if _, err := put("0", IfMatch("d41d8cd98f00b204e9800998ecf8427e")); err == nil {
+		return refuse(ignores)
+	} else if !errors.Is(err, ErrConflict) {
+		return err
+	}
+	first, err := put("1", IfAbsent)
 	if err != nil {
 		return err
 	}
-	if _, err := put("two", IfAbsent); err == nil {
+	if _, err := put("2", IfAbsent); err == nil {
 		return refuse(ignores)
 	} else if !errors.Is(err, ErrExists) {
 		return err
 	}
-	second, err := put("three", IfMatch(first.Version))
+	second, err := put("3", IfMatch(first.Version))
 	if err != nil {
 		return err
 	}
 	if second.Version == first.Version {
 		return refuse("the server gives other bytes the same ETag")
 	}
-	if _, err := put("four", IfMatch(first.Version)); err == nil {
+	if _, err := put("4", IfMatch(first.Version)); err == nil {
 		return refuse(ignores)
 	} else if !errors.Is(err, ErrConflict) {
 		return err
 	}
 	return nil
+}
+
+// forget removes what a probe left, also after its context ended.
+func (s *S3) forget(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	in := &s3.DeleteObjectInput{}
+	in.Bucket, in.Key = s.at(key)
+	_, err := s.client.DeleteObject(ctx, in)
+	return s.fail("remove "+key, err)
+}
+
+// conditionalParts tells whether the promises hold for objects in parts too,
+// which is tried once: servers may heed conditions of PutObject and ignore those
+// of CompleteMultipartUpload.
+func (s *S3) conditionalParts(ctx context.Context) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ofParts == nil {
+		heeds, err := s.probeParts(ctx)
+		if err != nil {
+			return false, fmt.Errorf("try conditional writes in parts on %s: %w", s.Address(), err)
+		}
+		s.ofParts = &heeds
+	}
+	return *s.ofParts, nil
+}
+
+func (s *S3) probeParts(ctx context.Context) (heeds bool, err error) {
+	key := "probe-" + nonce()
+	if _, err := s.whole(ctx, key, bytesBody([]byte("whole")), IfAbsent); err != nil {
+		return false, err
+	}
+	defer func() {
+		if bad := s.forget(ctx, key); err == nil {
+			err = bad
+		}
+	}()
+	for _, c := range []Condition{IfAbsent, IfMatch("d41d8cd98f00b204e9800998ecf8427e")} {
+		_, err := s.assemble(ctx, key, cutFile(strings.NewReader("part"), 4), c)
+		if err == nil {
+			return false, nil
+		}
+		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrConflict) {
+			return false, err
+		}
+	}
+	return true, nil
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -49,7 +50,14 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader, c Condition) (Obj
 func (s *S3) put(ctx context.Context, key string, r io.Reader, c Condition) (Object, error) {
 	unread := func(err error) error { return fmt.Errorf("read what is to be %s: %w", key, err) }
 	if at, size, ok := sized(r); ok {
-		if size > wholeMost {
+		parts := size > wholeMost
+		if parts {
+			var err error
+			if parts, err = s.mayCut(ctx, c); err != nil {
+				return Object{}, err
+			}
+		}
+		if parts {
 			return s.parts(ctx, key, cutFile(at, size), c)
 		}
 		b, err := hashed(ctx, at, 0, size)
@@ -85,7 +93,29 @@ func (s *S3) put(ctx context.Context, key string, r io.Reader, c Condition) (Obj
 		giveSlot(slot)
 		return Object{}, unread(err)
 	}
-	return s.parts(ctx, key, cutStream(r, slot), c)
+	parts, err := s.mayCut(ctx, c)
+	if err == nil && parts {
+		return s.parts(ctx, key, cutStream(r, slot), c)
+	}
+	var file *os.File
+	if err == nil {
+		file, err = spool(ctx, io.MultiReader(bytes.NewReader(*slot), r))
+	}
+	giveSlot(slot)
+	if err != nil {
+		return Object{}, unread(err)
+	}
+	defer file.Close()
+	return s.put(ctx, key, file, c)
+}
+
+// mayCut tells whether an object may be written in parts under a condition. What
+// may not goes in one request, however large it is.
+func (s *S3) mayCut(ctx context.Context, c Condition) (bool, error) {
+	if c == Always {
+		return true, nil
+	}
+	return s.conditionalParts(ctx)
 }
 
 // body is what one request sends.
@@ -104,7 +134,7 @@ func bytesBody(b []byte) body {
 func hashed(ctx context.Context, at io.ReaderAt, from, size int64) (body, error) {
 	h := sha256.New()
 	b := body{at: at, from: from, size: size}
-	if err := hashAll(ctx, h, b.reader()); err != nil {
+	if err := copyAll(ctx, h, b.reader()); err != nil {
 		return b, err
 	}
 	h.Sum(b.sum[:0])

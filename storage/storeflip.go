@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gantry/config"
 )
@@ -13,7 +14,10 @@ import (
 const maxFace = 16 << 20
 
 // pointed is where a pointer is, and the version of the object that says so.
-type pointed struct{ id, version string }
+type pointed struct {
+	id, version string
+	modified    time.Time // as the store has it
+}
 
 // Pointer is the id of the snapshot that a pointer names; "" where the pointer
 // does not exist. A file there that is not the one of a snapshot that is there is
@@ -59,7 +63,7 @@ func (t *storeTree) pointer(ctx context.Context, name string) (pointed, error) {
 	if err != nil {
 		return pointed{}, config.Hint(fmt.Errorf("the pointer %s, %s, names snapshot %s: %w", name, where, id, err), hint)
 	}
-	return pointed{id, o.Version}, nil
+	return pointed{id, o.Version, o.Modified}, nil
 }
 
 // Flip moves a pointer from one snapshot to another: what the file of the pointer
@@ -136,11 +140,46 @@ func (t *storeTree) point(ctx context.Context, name string, was pointed, to know
 	case err != nil:
 		return fmt.Errorf("flip %s: it moved to %s, and cannot be read back: %w", name, to.ID, err)
 	case is.id == to.ID:
-		return nil // also where only the answer was lost
+		return t.newer(ctx, name, was, is, face) // also where only the answer was lost
 	case put != nil:
 		return fmt.Errorf("flip %s: it still names %s: %w", name, orNone(is.id), put)
 	}
 	return fmt.Errorf("flip %s: it names %s after it was moved to %s: %w", name, orNone(is.id), to.ID, ErrConflict)
+}
+
+// newer makes sure that the file of a pointer that moved has a later time than the
+// one before it, in whole seconds: apt asks for it only if it was modified since,
+// and a server tells it so by that time. Where both were written in one second it
+// is written again in the next.
+func (t *storeTree) newer(ctx context.Context, name string, was, is pointed, face []byte) error {
+	if was.id == "" || is.modified.Unix() > was.modified.Unix() {
+		return nil
+	}
+	key, err := t.pointerKey(name)
+	if err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // it moved: what is left takes a moment
+	time.Sleep(min(time.Until(was.modified.Truncate(time.Second).Add(time.Second)), 2*time.Second))
+	for range 3 {
+		o, err := t.store.Put(ctx, key, bytes.NewReader(face), IfMatch(is.version))
+		if errors.Is(err, ErrConflict) {
+			return nil // others moved it on
+		}
+		if err == nil {
+			o, err = t.store.Stat(ctx, key)
+		}
+		if err != nil {
+			return config.Hint(fmt.Errorf("the pointer %s moved, in the same second as before: %w", name, err),
+				"clients that read in that second may not notice; refresh the target")
+		}
+		if o.Modified.Unix() > was.modified.Unix() {
+			return nil
+		}
+		is.version = o.Version
+		time.Sleep(time.Second)
+	}
+	return config.Hint(fmt.Errorf("the pointer %s moved, and the store dates it like the one before", name), "look at the clock of the store")
 }
 
 func elsewhere(name, from, is string) error {

@@ -96,6 +96,22 @@ func spoolFile() (*os.File, error) {
 	return f, nil
 }
 
+// spool copies a reader into a file without a name, at its start again.
+func spool(ctx context.Context, r io.Reader) (*os.File, error) {
+	file, err := spoolFile()
+	if err != nil {
+		return nil, err
+	}
+	if err = copyAll(ctx, file, r); err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
 // fetch downloads an object into a file without a name, at its start again. An
 // object that is not what f says is refused.
 func fetch(ctx context.Context, s Store, key string, f File) (*os.File, error) {

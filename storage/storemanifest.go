@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"maps"
 	"os"
@@ -152,16 +151,8 @@ func (t *storeTree) openManifest(ctx context.Context, key, digest string) (*os.F
 	if err != nil {
 		return nil, err
 	}
-	file, err := spoolFile()
+	file, err := spool(ctx, bytes.NewReader(b))
 	if err != nil {
-		return nil, err
-	}
-	_, err = io.Copy(file, bytes.NewReader(b))
-	if err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		file.Close()
 		return nil, explain("write a temporary file", err)
 	}
 	return file, nil

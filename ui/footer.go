@@ -101,7 +101,7 @@ func keyLine(ks []key.Binding, w int) line {
 			continue
 		}
 		if l.width()+next.width()+2+last.width() > w {
-			break
+			continue // a shorter one may have room
 		}
 		l = append(append(l, next...), span{"  ", plain})
 	}

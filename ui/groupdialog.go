@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
-	"github.com/charmbracelet/x/ansi"
 
 	"gantry/config"
 	"gantry/pipeline"
@@ -97,7 +96,7 @@ func groupSummary(m *model, g pipeline.Group, w int) []line {
 	ls := []line{l}
 	ls = append(ls, wrapped(dim, "All are verified before the first moves; where one fails, it ends there.", w)...)
 	if warnings > 0 {
-		ls = append(ls, own(warn, m.theme.glyphs.warning+" "+plural(warnings, "WARNING", "WARNINGS")+", below the targets they are about"))
+		ls = append(ls, own(warn, m.theme.glyphs.warning+" "+plural(warnings, "WARNING", "WARNINGS")+", below the targets"))
 	}
 	return ls
 }
@@ -107,44 +106,17 @@ func counts(added, changed, removed int) line {
 	return line{{"+" + count(int64(added)), ok}, {" ~" + count(int64(changed)), accent}, {" -" + count(int64(removed)), bad}}
 }
 
-// groupPlans is the plans of a group: one after the other what moves where, with
-// its warnings; what is left out, and why; then the changes by name.
+// groupPlans is the plans of a group: what moves where, in the order of the
+// moves; what is left out, and why; the warnings; then the changes by name.
 func groupPlans(m *model, g pipeline.Group, w int) []line {
-	col, flat := 0, true
-	for _, p := range g.Plans {
-		col = max(col, ansi.StringWidth(config.Inert(p.Target)))
-	}
-	col = min(col, w/3)
-	names := make([]line, len(g.Plans))
-	ways := make([]line, len(g.Plans))
-	tails := make([]line, len(g.Plans))
-	for i, p := range g.Plans {
-		name := ansi.Truncate(config.Inert(p.Target), col, m.theme.glyphs.ellipsis)
-		names[i] = line{{name + strings.Repeat(" ", max(0, col-ansi.StringWidth(name))), strong}, {"  ", plain}}
-		if mv := p.Move; mv != nil {
-			ways[i] = line{{config.Inert(orNone(mv.From)), plain}, {" " + m.theme.glyphs.arrow + " ", dim}, {config.Inert(mv.To), plain}}
-		}
-		tails[i] = counts(len(p.Added), len(p.Changed), len(p.Removed))
-		if p.Bytes > 0 {
-			tails[i] = append(tails[i], span{"  " + size(p.Bytes), dim})
-		}
-		flat = flat && names[i].width()+ways[i].width()+2+tails[i].width() <= w
-	}
-	var ls []line
-	for i, p := range g.Plans {
-		if flat {
-			ls = append(ls, append(append(append(names[i], ways[i]...), span{"  ", plain}), tails[i]...))
-		} else {
-			ls = append(ls, append(names[i], tails[i]...), append(own(plain, "  "), ways[i]...))
-		}
-		for _, text := range p.Warnings {
-			for _, l := range wrapped(warn, m.theme.glyphs.warning+" WARNING "+text, w-2) {
-				ls = append(ls, append(own(plain, "  "), l...))
-			}
-		}
-	}
+	ls := groupMoves(m, g, w)
 	for _, left := range g.Left {
 		ls = append(ls, wrapped(dim, "left out  "+left, w)...)
+	}
+	for _, p := range g.Plans {
+		for _, text := range p.Warnings {
+			ls = append(ls, wrapped(warn, m.theme.glyphs.warning+" WARNING "+p.Target+": "+text, w)...)
+		}
 	}
 	for _, p := range g.Plans {
 		p.Warnings = nil // they stand above
@@ -153,6 +125,62 @@ func groupPlans(m *model, g pipeline.Group, w int) []line {
 		}
 	}
 	return ls
+}
+
+// groupMoves is a line for each plan of a group, or two where there is no room:
+// the target, from where to where, counts.
+func groupMoves(m *model, g pipeline.Group, w int) []line {
+	var names, ways, tails column
+	for _, p := range g.Plans {
+		names = append(names, said(strong, p.Target))
+		way := line{}
+		if mv := p.Move; mv != nil {
+			way = line{{config.Inert(orNone(mv.From)), plain}, {" " + m.theme.glyphs.arrow + " ", dim}, {config.Inert(mv.To), plain}}
+		}
+		ways = append(ways, way)
+		tail := counts(len(p.Added), len(p.Changed), len(p.Removed))
+		if p.Bytes > 0 {
+			tail = append(tail, span{"  " + size(p.Bytes), dim})
+		}
+		if n := len(p.Warnings); n > 0 {
+			tail = append(tail, span{fmt.Sprintf("  %s%d", m.theme.glyphs.warning, n), warn})
+		}
+		tails = append(tails, tail)
+	}
+	flat := names.width()+ways.width()+tails.width()+4 <= w
+	names.pad(w / 3)
+	if flat {
+		ways.pad(w)
+	}
+	var ls []line
+	for i := range names {
+		gap := span{"  ", plain}
+		if flat {
+			ls = append(ls, append(append(append(append(names[i], gap), ways[i]...), gap), tails[i]...))
+		} else {
+			ls = append(ls, append(append(names[i], gap), tails[i]...), append(line{gap}, ways[i]...))
+		}
+	}
+	return ls
+}
+
+// column is lines that stand beneath each other.
+type column []line
+
+func (c column) width() int {
+	w := 0
+	for _, l := range c {
+		w = max(w, l.width())
+	}
+	return w
+}
+
+// pad makes lines as wide as the widest, or as most where that is less.
+func (c column) pad(most int) {
+	w := min(c.width(), most)
+	for i := range c {
+		c[i] = append(c[i], span{strings.Repeat(" ", max(0, w-c[i].width())), plain})
+	}
 }
 
 // startGroup has the engine move the targets of a group as it was confirmed.

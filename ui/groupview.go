@@ -45,7 +45,7 @@ func (m *model) groupBanner() []line {
 			if r.Status.Total > 0 {
 				l = append(l, span{fmt.Sprintf(" %d%%", percent(r.Status)), accent})
 			}
-		} else {
+		} else if !g.Whole() {
 			l = append(l, span{"  " + config.Inert(g.Status.Phase+" "+g.Status.Current), dim})
 		}
 		return []line{l}
@@ -108,9 +108,9 @@ func (m *model) groupDetail(t *pipeline.TargetView, w int) []line {
 	ls := wrapped(heading, fmt.Sprintf("%s%s, by %s on %s at %s UTC", word, groupWords(&g.Group), g.Actor, g.Host, clock(g.Started, m.view.Now)), w)
 	switch {
 	case g.Live:
-		if r, on := m.groupRun(g); !on {
+		if r, on := m.groupRun(g); !on && !g.Whole() {
 			ls = append(ls, m.progress(g.Status, w)...)
-		} else if r.Target != t.Name { // its own detail shows its progress
+		} else if on && r.Target != t.Name { // its own detail shows its progress
 			ls = append(ls, said(plain, "now "+r.Target))
 			ls = append(ls, m.progress(r.Status, w)...)
 		}

@@ -18,10 +18,11 @@ type journalScreen struct {
 	events []checklist.Event // oldest first, as the engine keeps them
 	shown  []int             // those that match the filter, oldest first
 	seen   int               // how many of events were filtered
+	titles map[string]string // of runs and groups, by their ids
 	l      list
 }
 
-func newJournal(m *model) *journalScreen { return &journalScreen{m: m} }
+func newJournal(m *model) *journalScreen { return &journalScreen{m: m, titles: map[string]string{}} }
 
 func (s *journalScreen) name() string { return "journal" }
 func (s *journalScreen) list() *list  { return &s.l }
@@ -43,10 +44,25 @@ func (s *journalScreen) sync() {
 func (s *journalScreen) sieve() {
 	for ; s.seen < len(s.events); s.seen++ {
 		e := &s.events[s.seen]
+		s.learn(e)
 		if s.l.wanted == "" || matches(e.Actor+" "+e.Type+" "+e.Release+" ", s.l.wanted) || matches(string(e.Data), s.l.wanted) {
 			s.shown = append(s.shown, s.seen)
 		}
 	}
+}
+
+// learn remembers how runs and groups are called, for the events that name them
+// by their ids alone.
+func (s *journalScreen) learn(e *checklist.Event) {
+	if e.Type != checklist.RunIntent && e.Type != checklist.GroupBegun {
+		return
+	}
+	var d struct{ Run, Group, Title string }
+	_ = json.Unmarshal(e.Data, &d) // what is not told so stays without a title
+	if d.Run == "" {
+		d.Run = d.Group
+	}
+	s.titles[d.Run] = d.Title
 }
 
 func (s *journalScreen) seek(text string) tea.Cmd {
@@ -78,18 +94,24 @@ func (s *journalScreen) row(i int) row {
 	}
 	return row{
 		left: line{{" " + mark, accent}, {fmt.Sprintf("%5d ", e.Seq), dim}, {clock(e.Time, s.m.view.Now) + "  ", dim},
-			{config.Inert(e.Actor) + "  ", strong}, {eventWords(e), eventRole(e.Type)}},
+			{config.Inert(e.Actor) + "  ", strong}, {s.words(e), eventRole(e.Type)}},
 	}
 }
 
-// eventWords says in a few words what an event is about.
-func eventWords(e *checklist.Event) string {
+// words says in a few words what an event is about.
+func (s *journalScreen) words(e *checklist.Event) string {
 	var d struct {
-		ID, Item, Title, Target, Run, Reason, Note, Outcome, Verb string
+		ID, Item, Title, Target, Run, Group, Reason, Note, Outcome, Error string
 	}
 	_ = json.Unmarshal(e.Data, &d) // what is not told so stays empty
 	parts := []string{config.Inert(e.Type)}
-	for _, p := range []string{d.Outcome, d.Title, d.ID, d.Item, d.Target, d.Note, d.Reason} {
+	if d.Title == "" {
+		d.Title = s.titles[d.Run]
+	}
+	if d.Title == "" {
+		d.Title = s.titles[d.Group]
+	}
+	for _, p := range []string{d.Outcome, d.Error, d.Title, d.ID, d.Item, d.Target, d.Note, d.Reason} {
 		if p != "" {
 			parts = append(parts, config.Inert(p))
 		}

@@ -33,7 +33,7 @@ func (s *targetScreen) markAllAction() action {
 			names = append(names, t.Name)
 		}
 	}
-	return action{key: bind("mark all that differ", "m"), writes: true, when: len(names) > 0, why: "no other target differs", do: func() tea.Cmd {
+	return action{key: bind("mark all", "m"), writes: true, when: len(names) > 0, why: "no other target differs", do: func() tea.Cmd {
 		for _, name := range names {
 			s.marked[name] = true
 		}
@@ -56,9 +56,14 @@ func (s *targetScreen) together(n int) []action {
 		}
 	}
 	marked := fmt.Sprintf("%d marked", n)
+	back := false
+	for name := range s.marked {
+		t, _ := s.m.targetView(name)
+		back = back || len(earlier(&t)) > 0
+	}
 	return []action{
 		{key: bind("promote "+marked, "p"), writes: true, when: true, do: do("promote", "promote "+marked)},
-		{key: bind("roll back "+marked, "r"), writes: true, when: true, do: do("rollback", "roll back "+marked)},
+		{key: bind("roll back "+marked, "r"), writes: true, when: back, why: "none of them served anything else before", do: do("rollback", "roll back "+marked)},
 		s.markAction(),
 		s.markAllAction(),
 	}

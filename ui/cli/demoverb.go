@@ -19,7 +19,7 @@ import (
 
 // demoFlags are the flags of the demo verb.
 type demoFlags struct {
-	dir, s3, bucket, serve string
+	dir, s3, bucket, registry, serve string
 	headless               bool
 }
 
@@ -52,6 +52,7 @@ calls of gantry reach the registry of the demo.`,
 	cmd.Flags().BoolVar(&f.headless, "headless", false, "play the release without a terminal and print what happens")
 	cmd.Flags().StringVar(&f.s3, "s3", "", "`ENDPOINT` of an S3-compatible server to keep everything in, such as http://localhost:9000")
 	cmd.Flags().StringVar(&f.bucket, "bucket", "gantry-demo", "of --s3, made where it is missing")
+	cmd.Flags().StringVar(&f.registry, "registry", "", "`HOST` of a registry to push images to, such as localhost:5000 (default one of the demo's own)")
 	cmd.Flags().StringVar(&f.serve, "serve", "", "serve what it serves at `ADDR`, such as 127.0.0.1:8080")
 	return cmd
 }
@@ -106,7 +107,7 @@ func (a *app) say() io.Writer {
 }
 
 func (a *app) makeDemo(ctx context.Context, name string, f demoFlags) error {
-	o := demo.Options{Dir: f.dir, Product: name, Open: a.openDemo}
+	o := demo.Options{Dir: f.dir, Product: name, Registry: f.registry, Open: a.openDemo}
 	for _, format := range []config.Format{config.FormatRPM, config.FormatDEB, config.FormatOCI} {
 		if a.trades.Makers[string(format)] != nil {
 			o.Formats = append(o.Formats, format)

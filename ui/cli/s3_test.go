@@ -25,13 +25,15 @@ func away(t *testing.T) []string {
 		"XDG_CACHE_HOME="+t.TempDir(), "AWS_EC2_METADATA_DISABLED=true")
 }
 
-// The whole release is played on a server: journal, staging and all that is
-// served live in its bucket.
+// The whole release is played on real servers: journal, staging and all that is
+// served live in a bucket, images in a registry.
 func TestDemoOnS3(t *testing.T) {
 	t.Parallel()
 	server := storagetest.NewS3(t)
+	registry, _ := storagetest.Registry(t)
 	dir := filepath.Join(t.TempDir(), "demo")
-	play := exec.Command("gantry", "demo", "packyard", "--dir", dir, "--s3", server.Endpoint(), "--bucket", storagetest.Bucket, "--headless")
+	play := exec.Command("gantry", "demo", "packyard", "--dir", dir, "--s3", server.Endpoint(), "--bucket", storagetest.Bucket,
+		"--registry", registry, "--headless")
 	play.Env = away(t)
 	out, err := play.CombinedOutput()
 	if err != nil {

@@ -33,11 +33,12 @@ var made = []string{marker, "release.yaml", "keys", "packages", "client", "stagi
 
 // Options is what a demo is made of.
 type Options struct {
-	Dir     string          // where: it is not there yet, is empty, or holds an earlier demo, which is made anew
-	Product string          // its name
-	Formats []config.Format // of its targets
-	Bucket  *Bucket         // where state, staging and what is served live; nil for directories
-	Open    Opener
+	Dir      string          // where: it is not there yet, is empty, or holds an earlier demo, which is made anew
+	Product  string          // its name
+	Formats  []config.Format // of its targets
+	Registry string          // host of a registry for images; empty for one of the demo's own
+	Bucket   *Bucket         // where state, staging and what is served live; nil for directories
+	Open     Opener
 }
 
 // Opener opens the engine of a demo, with all that the program can do.

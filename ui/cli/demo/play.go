@@ -298,7 +298,7 @@ func (p *player) end() {
 	last := config.Format("")
 	for _, t := range p.targets {
 		if t.format != last { // one of each format
-			lines = append(lines, t.try(p.Dir, homeOf(p.cfg), string(p.cfg.Product)))
+			lines = append(lines, t.try(p.Dir, registryOf(p.cfg), string(p.cfg.Product)))
 		}
 		last = t.format
 	}

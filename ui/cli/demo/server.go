@@ -152,6 +152,14 @@ func (s *Server) options(ctx context.Context, cfg *config.Release) (*serve.Optio
 	return o, home, err
 }
 
+// registryOf is where the images of a demo are.
+func registryOf(cfg *config.Release) string {
+	if r, ok := cfg.Registry(ownRegistry); ok {
+		return r.Host
+	}
+	return homeOf(cfg)
+}
+
 // homeOf is the address of the demo's own server: that of its registry.
 func homeOf(cfg *config.Release) string {
 	for _, r := range cfg.Registries {

@@ -46,8 +46,11 @@ registries:
     username: %s
     password: file:%s
 
-targets:
 `, registryName, home, publisher, publisherPassword)
+	if o.Registry != "" {
+		fmt.Fprintf(&b, "  - name: %s\n    host: %s   # where images go; docker's own configuration has the password\n\n", ownRegistry, o.Registry)
+	}
+	b.WriteString("targets:\n")
 	for _, t := range chosen {
 		t.yaml(&b, o, home)
 	}
@@ -65,8 +68,11 @@ probes:
 	return b.String()
 }
 
-// registryName is what release.yaml calls the registry of the demo.
-const registryName = "demo"
+// What release.yaml calls the registry of the demo, and one that was given.
+const (
+	registryName = "demo"
+	ownRegistry  = "images"
+)
 
 func (t target) yaml(b *strings.Builder, o Options, home string) {
 	fmt.Fprintf(b, "  - name: %s\n    format: %s\n    component: core\n    series: \"2025\"\n", t.name, t.format)
@@ -92,11 +98,19 @@ func (t target) yaml(b *strings.Builder, o Options, home string) {
     policy: %s   # %s
 `, t.os, t.path(), t.url(o, home), t.policy, why)
 	case config.FormatOCI:
+		registry := registryName
+		if o.Registry != "" {
+			registry = ownRegistry
+		}
 		fmt.Fprintf(b, `    architectures: [x86_64, arm64]
     key: images
     registry: %s
     repository: %s
-`, registryName, imageName(o.Product))
+`, registry, imageName(o.Product))
+		if o.Registry != "" {
+			b.WriteString("\n")
+			return // the subscribers of the demo's own server mean nothing there
+		}
 	}
 	fmt.Fprintf(b, `    subscriber:
       username: %s
