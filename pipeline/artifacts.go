@@ -24,9 +24,10 @@ func places(t *config.Target) []storage.Place {
 	return all
 }
 
-// placeOf is where a file for a target is staged: at its only place, at that of
-// the architecture that was named, or else at that of the architecture that the
-// file itself is of.
+// placeOf is where a file for a target is staged: the place of the architecture
+// that the file itself is of, or that was named where the file goes with every
+// one. A file that the target's clients could not use is refused here, not after
+// it was uploaded.
 func (e *Engine) placeOf(t *config.Target, arch string, f *os.File) (storage.Place, error) {
 	all, known := places(t), make([]string, len(t.Places()))
 	for i, p := range all {
@@ -35,20 +36,25 @@ func (e *Engine) placeOf(t *config.Target, arch string, f *os.File) (storage.Pla
 			known[i] = t.OS.Arch()
 		}
 	}
-	read := e.o.Trades[t.Format].Arch
-	if arch == "" && len(all) > 1 && read != nil {
-		var err error
-		if arch, err = read(f); err != nil {
-			return storage.Place{}, err
+	if read := e.o.Trades[t.Format].Arch; read != nil {
+		is, err := read(f)
+		if err == nil {
+			_, err = f.Seek(0, io.SeekStart)
 		}
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return storage.Place{}, err
+		if err != nil {
+			return storage.Place{}, fmt.Errorf("for %s: %w", t.Name, err)
 		}
-		if arch == "" { // it goes with every architecture, and one place is enough
+		switch {
+		case is == "" && arch == "": // it goes with every architecture, and one place is enough
 			return all[0], nil
+		case is != "" && arch != "" && !sameArch(is, arch):
+			return storage.Place{}, &RefusedError{
+				Reason: fmt.Sprintf("it is of architecture %s, not %s", config.Inert(is), config.Inert(arch)), Hint: "leave --arch out"}
+		case is != "":
+			arch = is
 		}
 	}
-	switch i := slices.Index(known, arch); {
+	switch i := slices.IndexFunc(known, func(a string) bool { return sameArch(a, arch) }); {
 	case i >= 0:
 		return all[i], nil
 	case arch == "" && len(all) == 1:
@@ -60,6 +66,21 @@ func (e *Engine) placeOf(t *config.Target, arch string, f *os.File) (storage.Pla
 	return storage.Place{}, &RefusedError{
 		Reason: fmt.Sprintf("it is of architecture %s, and %s serves %s", config.Inert(arch), t.Name, strings.Join(known, ", ")),
 		Hint:   "stage it for another target, or name that architecture in release.yaml"}
+}
+
+// sameArch tells whether two words are of one architecture, which RPM, Debian
+// and images call differently.
+func sameArch(a, b string) bool {
+	words := func(arch string) string {
+		switch arch {
+		case "amd64":
+			return "x86_64"
+		case "aarch64":
+			return "arm64"
+		}
+		return arch
+	}
+	return words(a) == words(b)
 }
 
 // Artifacts lists what is staged for a target, or for all that are configured

@@ -81,7 +81,10 @@ func (e *Engine) PlanGroup(ctx context.Context, jobs []Job) (Group, error) {
 	for i, p := range g.Plans {
 		names[i] = p.Target
 	}
-	g.Title = fmt.Sprintf("%s %d targets, one after another: %s", strings.ToUpper(g.Verb[:1])+g.Verb[1:], len(names), strings.Join(names, ", "))
+	verb := strings.ToUpper(g.Verb[:1]) + g.Verb[1:]
+	if g.Title = verb + " " + names[0]; len(names) > 1 {
+		g.Title = fmt.Sprintf("%s %d targets, one after another: %s", verb, len(names), strings.Join(names, ", "))
+	}
 	return g, nil
 }
 

@@ -30,7 +30,7 @@ func trades() cli.Trades {
 			"check": check.Make, "command": command.Make, "remote": remote.Make,
 		},
 		Formats: map[config.Format]pipeline.Trade{
-			config.FormatRPM: {Face: rpm.Face, Clients: rpm.Clients, Compare: rpm.CompareEVR},
+			config.FormatRPM: {Face: rpm.Face, Clients: rpm.Clients, Arch: rpm.Arch, Compare: rpm.CompareEVR},
 			config.FormatDEB: {Tree: deb.Tree, Face: deb.Face, Clients: deb.Clients, Arch: deb.Arch, Compare: deb.CompareVersions},
 			config.FormatOCI: {Open: oci.Open, Clients: oci.Clients, Arch: oci.Arch, Compare: oci.CompareVersions},
 		},
