@@ -29,6 +29,14 @@ func quick(f *fake) *fake {
 			Ended:  &checklist.Ended{Outcome: checklist.Done, Evidence: map[string]string{"packages": "412"}},
 		}}}, f.view.Runs...)
 	}
+	f.grouped = func(g pipeline.Group) {
+		of := checklist.Group{Grouped: checklist.Grouped{Group: groupID, Verb: g.Verb}, Moved: map[string]checklist.Move{}, Ended: &checklist.GroupOver{}}
+		for _, p := range g.Plans {
+			of.Targets = append(of.Targets, p.Target)
+			of.Moved[p.Target] = *p.Move
+		}
+		f.view.Group = &pipeline.GroupView{Group: of}
+	}
 	f.view.Runs[0].Live = false
 	return f
 }
@@ -57,6 +65,11 @@ func TestAccessible(t *testing.T) {
 		{"promote with y", []string{"promote core-el9", "y"}, []string{"Not confirmed"}, ""},
 		{"promote with nothing", []string{"promote core-el9"}, []string{"PRODUCTION"}, ""},
 		{"promote", []string{"promote core-el9", "PHRASE"}, []string{"done: Promote core-el9"}, "start Promote core-el9"},
+		{"promote several", []string{"promote core-el9 core-el8", "GROUP"}, []string{"PRODUCTION: promote core-el9", "Left out: core-el8", "PRODUCTION of 1 target", "promote: 1 of 1 moved", "done: promote"}, "start 1 together"},
+		{"promote several with another phrase", []string{"promote core-el9 core-el8", "PHRASE"}, []string{"Not confirmed"}, ""},
+		{"roll several back", []string{"rollback core-el9 tools-el9", ""}, []string{"Not confirmed"}, "plan rollback tools-el9 with others"},
+		{"nothing to resume", []string{"resume"}, []string{"moved only in part"}, ""},
+		{"nothing to undo", []string{"undo"}, []string{"moved anything"}, ""},
 		{"rollback", []string{"rollback core-el9", "1", "PHRASE"}, []string{"1  " + snapOld}, "plan rollback core-el9 " + snapOld},
 		{"rollback to nothing", []string{"rollback core-el9", "7"}, []string{"Nothing chosen."}, ""},
 		{"rollback of no target", []string{"rollback x"}, []string{`no target "x"`}, ""},
@@ -74,6 +87,10 @@ func TestAccessible(t *testing.T) {
 			lines := append([]string{}, tt.lines...)
 			for i := range lines {
 				lines[i] = strings.ReplaceAll(lines[i], "PHRASE", f.plan.Phrase())
+				if lines[i] == "GROUP" {
+					g, _ := f.PlanGroup(t.Context(), []pipeline.Job{{Verb: "promote", Target: "core-el9"}, {Verb: "promote", Target: "core-el8"}})
+					lines[i] = g.Phrase()
+				}
 			}
 			said := converseWith(t, f, Options{}, lines...)
 			for _, w := range tt.says {
@@ -93,6 +110,23 @@ func TestAccessible(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAccessiblePartialGroup(t *testing.T) {
+	f := several(t)
+	inPart(f, false)
+	f.grouped = func(pipeline.Group) {} // it ends as it did before
+	g, _ := f.PlanGroup(t.Context(), []pipeline.Job{{Verb: "promote", Target: "core-noble"}, {Verb: "promote", Target: "core-image"}})
+	said := converseWith(t, f, Options{}, "targets", "resume", g.Phrase(), "undo", "")
+	for _, want := range []string{"PARTIAL promote: 1 of 3 moved. Type resume", "moved in the promote that is partial", "NOT MOVED in", "production from none to " + snapNew,
+		"the disk is full", "type resume to move the rest, or undo", "Not confirmed"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("does not say %q:\n%s", want, said)
+		}
+	}
+	if !f.did("start 2 together") || !f.did("undo "+groupID) || !f.did("plan rollback core-el9 with others") {
+		t.Errorf("asked %q", f.asked)
 	}
 }
 

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -66,6 +67,69 @@ func TestArtifactFilter(t *testing.T) {
 	if len(s.shown) != 1 {
 		t.Errorf("%d shown", len(s.shown))
 	}
+}
+
+// oddity flags two artifacts.
+func oddity(f *fake) {
+	f.findings = map[string][]string{
+		f.staged[1].Key(): {"a pre-release in a final release"},
+		f.staged[2].Key(): {"production has the later 2025.5.0-1", "other bytes than production's"},
+	}
+}
+
+func TestArtifactFindings(t *testing.T) {
+	f := newFake(t)
+	oddity(f)
+	f.view.Targets[0].Places = []storage.Place{f.staged[0].Place}
+	f.view.Targets[1].Places = []storage.Place{f.staged[0].Place}
+	d := drive(t, f, 140, 40, Options{})
+	d.press("2")
+	d.sees("! 2 odd", "core-el9, core-…", "○ ! packyard-plugin-00001", "target   core-el9, core-el8")
+	d.hides("a pre-release")
+	d.press("down", "down")
+	d.sees("! production has the later 2025.5.0-1", "! other bytes than production's")
+	for text, n := range map[string]string{"pre-release": "1 of 12", "other bytes": "1 of 12", "odd": "2 of 12", "mismatch": "1 of 12", "core-el8": "12 of 12", "core-el8x": "0 of 12"} {
+		d.press("/").typed(text, 0)
+		d.sees(n)
+		d.press("esc")
+	}
+	f.findErr = errors.New("production cannot be read")
+	d.press("r")
+	d.sees("not examined", "is not known:", "production cannot be read")
+}
+
+// What is filtered by a verdict follows the verification.
+func TestFilterFollowsVerdicts(t *testing.T) {
+	d := drive(t, newFake(t), 100, 30, Options{})
+	d.press("2", "/").typed("unverified", 0).press("enter")
+	d.sees("10 of 12")
+	d.press("V")
+	d.sees("0 of 12")
+}
+
+// Letters that are typed faster than the filter works narrow what they should.
+func TestFilterNarrowsWhatItFound(t *testing.T) {
+	f := newFake(t)
+	f.staged = artifacts(200)
+	d := drive(t, f, 100, 30, Options{})
+	d.press("2")
+	s := d.m.artifacts()
+	d.run(s.seek("0012"))
+	s.seek("001")         // its answer has not come when the next letter does
+	d.run(s.seek("0013")) // so what was found of 0012 says nothing
+	if len(s.shown) != 11 {
+		t.Errorf("%d shown", len(s.shown))
+	}
+}
+
+// A frame between a shorter listing and its filter has only rows that are there.
+func TestShorterListing(t *testing.T) {
+	f := newFake(t)
+	d := drive(t, f, 100, 30, Options{})
+	d.press("2", "end")
+	_ = d.m.artifacts().loaded(artifactsMsg{gen: d.m.artifacts().gen, all: f.staged[:3]})
+	d.sees("packyard-plugin-00002")
+	d.hides("packyard-plugin-00003")
 }
 
 func TestEveryVerdictHasItsWord(t *testing.T) {

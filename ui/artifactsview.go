@@ -234,12 +234,18 @@ func (s *artifactScreen) sieve(within []int32) tea.Cmd {
 			}
 			a := all[i].Load()
 			if text == "" || has(a.File) || has(string(a.Verdict)) || has(a.OS) || has(a.Series) || has(a.Component) ||
-				has(targets[a.Place]) || len(found) > 0 && slices.ContainsFunc(found[a.Key()], has) {
+				has(targets[a.Place]) || len(found) > 0 && odd(found[a.Key()], has) {
 				shown = append(shown, i)
 			}
 		}
 		return sievedMsg{gen, by, shown}
 	}
+}
+
+// odd tells whether what looks wrong about an artifact matches, or that something
+// does.
+func odd(found []string, has func(string) bool) bool {
+	return len(found) > 0 && (has("odd") || slices.ContainsFunc(found, has))
 }
 
 func (s *artifactScreen) sieved(msg sievedMsg) tea.Cmd {

@@ -15,7 +15,7 @@ var sgr = regexp.MustCompile("\x1b\\[([0-9;:]*)m")
 // everyScreen draws each view and modal.
 func everyScreen(t *testing.T, o Options) []string {
 	var out []string
-	for _, keys := range [][]string{{"1"}, {"2"}, {"3"}, {"4"}, {"4", "tab"}, {"5"}, {"?"}, {"3", "p"}, {"3", "r"}, {"3", "a"}, {"1", "w"}, {"H"}, {"q"}, {"/"}} {
+	for _, keys := range [][]string{{"1"}, {"2"}, {"3"}, {"4"}, {"4", "tab"}, {"5"}, {"?"}, {"3", "p"}, {"3", "r"}, {"3", "a"}, {"3", "m", "p"}, {"3", " "}, {"1", "w"}, {"H"}, {"q"}, {"/"}} {
 		d := drive(t, newFake(t), 140, 50, o)
 		d.press(keys...)
 		out = append(out, d.m.View())

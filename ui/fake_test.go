@@ -42,6 +42,7 @@ type fake struct {
 	grouped func(pipeline.Group) // likewise, of a group
 
 	findings map[string][]string
+	findErr  error
 }
 
 func (f *fake) note(format string, args ...any) {
@@ -110,7 +111,12 @@ func (f *fake) PlanGroup(_ context.Context, jobs []pipeline.Job) (pipeline.Group
 		g.Verb = job.Verb
 		p := f.plan
 		p.Target, p.Verb, p.Title = job.Target, job.Verb, job.Verb+" "+job.Target
-		t := f.view.Targets[slices.IndexFunc(f.view.Targets, func(t pipeline.TargetView) bool { return t.Name == job.Target })]
+		var t pipeline.TargetView
+		for _, one := range f.view.Targets {
+			if one.Name == job.Target {
+				t = one
+			}
+		}
 		if t.InStep() {
 			g.Left = append(g.Left, t.Name+": production serves what is staged")
 			continue
@@ -136,7 +142,7 @@ func (f *fake) Undo(_ context.Context, group string) ([]pipeline.Job, error) {
 func (f *fake) Findings(context.Context, []storage.Artifact) (map[string][]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.findings, nil
+	return f.findings, f.findErr
 }
 func (f *fake) Cancel(_ context.Context, run string) error { f.note("cancel %s", run); return nil }
 func (f *fake) Resolve(_ context.Context, run string) error {

@@ -77,14 +77,16 @@ func (m *model) header(lines int) []string {
 	}
 	right = append(right, span{" ", plain})
 	if lines == 1 {
-		right = append(m.tunnelLine(true), right...)
-		served := append(line{{"    ", plain}}, m.served(m.w-left.width()-right.width()-8)...)
+		const gaps = 8
+		tunnels := m.tunnelLine(func(t line) bool {
+			room := m.w - left.width() - right.width() - t.width() - gaps
+			return m.served(room).width() <= room
+		})
+		right = append(tunnels, right...)
+		served := append(line{{"    ", plain}}, m.served(m.w-left.width()-right.width()-gaps)...)
 		return []string{m.theme.row(row{append(left, served...), right}, m.w, false)}
 	}
-	tunnels := m.tunnelLine(false)
-	if tunnels.width() > m.w/2 {
-		tunnels = nil // those that are down have lines of their own
-	}
+	tunnels := m.tunnelLine(func(t line) bool { return m.served(m.w-3-t.width()).width() <= m.w-3-t.width() })
 	return []string{
 		m.theme.row(row{left, right}, m.w, false),
 		m.theme.row(row{append(line{{" ", plain}}, m.served(m.w-3-tunnels.width())...), tunnels}, m.w, false),
@@ -99,32 +101,38 @@ func (m *model) served(w int) line {
 	}
 	t, found := m.targetView(name)
 	if !found {
-		drift := 0
+		drift, unseen := 0, 0
 		for _, t := range m.view.Targets {
 			if t.Drift != "" {
 				drift++
+			}
+			if t.Unseen != "" {
+				unseen++
 			}
 		}
 		l := own(dim, plural(len(m.view.Targets), "target", "targets"))
 		if drift > 0 {
 			l = append(l, span{fmt.Sprintf("  %d with DRIFT", drift), bad})
 		}
+		if unseen > 0 {
+			l = append(l, span{fmt.Sprintf("  %d UNSEEN", unseen), bad})
+		}
 		return l
 	}
 	g := &m.theme.glyphs
 	say := func(id func(string) string) line {
 		l := line{{config.Inert(t.Name) + "  ", dim},
-			{"staging ", plain}, {config.Inert(id(t.Staging)) + " " + g.staging, staging},
-			{"   production ", plain}, {config.Inert(id(t.Production)) + " " + g.production, production}}
+			{"staging ", plain}, {config.Inert(id(served(&t, t.Staging))) + " " + g.staging, staging},
+			{"   production ", plain}, {config.Inert(id(served(&t, t.Production))) + " " + g.production, production}}
 		if t.Drift != "" {
 			l = append(l, span{"  DRIFT", bad})
 		}
 		return l
 	}
-	if l := say(orNone); l.width() <= w {
+	if l := say(func(id string) string { return id }); l.width() <= w {
 		return l
 	}
-	return say(func(id string) string { return short(orNone(id)) })
+	return say(short)
 }
 
 // troubleLines is how many lines of trouble stand above every view.
@@ -226,6 +234,9 @@ func (m *model) detailBox(r rect) []string {
 	edge := dim
 	if m.focus == onDetail {
 		edge = accent
+		if m.cut() {
+			title = append(title, span{"  right: more", accent})
+		}
 	}
 	if s.danger() == checklist.Production && m.focus == onDetail {
 		edge = production

@@ -187,6 +187,7 @@ func (c column) pad(most int) {
 func (m *model) startGroup(g pipeline.Group, typed string) tea.Cmd {
 	m.gen++
 	m.mode, m.waits, m.planning = waiting, "starting: "+config.Inert(g.Title), false
+	m.together = true // from here on: it may be over before the answer comes
 	gen, ctx, c := m.gen, m.ctx, m.console
 	return func() tea.Msg {
 		_, err := c.StartGroup(ctx, g, typed)
@@ -200,14 +201,16 @@ func (m *model) groupStarted(msg groupStartedMsg) tea.Cmd {
 	}
 	m.close()
 	if msg.err != nil {
+		m.together = false
 		m.tell("Not started", msg.err)
 		return nil
 	}
-	m.together = true
 	clear(m.targets().marked)
 	for _, p := range msg.group.Plans {
 		delete(m.plans, p.Target)
 	}
-	m.flash = line{{"started", ok}, {"  " + config.Inert(msg.group.Title), plain}}
+	if m.together {
+		m.flash = line{{"started", ok}, {"  " + config.Inert(msg.group.Title), plain}}
+	}
 	return m.reread()
 }

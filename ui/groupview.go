@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -81,7 +82,10 @@ func (m *model) inGroup(t *pipeline.TargetView) (string, role) {
 	if _, moved := g.Moved[t.Name]; moved {
 		return "moved", ok
 	}
-	if r, live := m.runView(t.Busy); live && r.Live {
+	switch r, known := m.runView(t.Busy); {
+	case known && !r.Live && r.Ended == nil:
+		return string(checklist.StatusUnknown), warn
+	case known && r.Live:
 		word := "moving"
 		if r.Status.Total > 0 {
 			word += fmt.Sprintf(" %d%%", percent(r.Status))
@@ -117,9 +121,17 @@ func (m *model) groupDetail(t *pipeline.TargetView, w int) []line {
 	case g.Ended == nil:
 		ls = append(ls, wrapped(warn, "Its console ended in the middle.", w)...)
 	default:
-		ls = append(ls, wrapped(bad, g.Ended.Error, w)...)
+		ls = append(ls, wrapped(bad, uncounted(g.Ended.Error), w)...)
 	}
 	return append(ls, line{})
+}
+
+// uncounted is why a group ended, without the count that stands above it.
+func uncounted(text string) string {
+	if _, why, counted := strings.Cut(text, " moved: "); counted {
+		return why
+	}
+	return text
 }
 
 // groupActions are what can be done about the last group.
@@ -162,7 +174,7 @@ func (m *model) groupOver(before pipeline.View) {
 		return
 	}
 	known := was != nil && was.Group.Group == g.Group.Group
-	if known && !was.Live || !known && g.Ended == nil {
+	if known && !was.Live && (was.Ended != nil || g.Ended == nil) || !known && g.Ended == nil {
 		return
 	}
 	mine := m.together
@@ -178,7 +190,7 @@ func (m *model) groupOver(before pipeline.View) {
 	}
 	why := errors.New("nobody knows why it ended")
 	if g.Ended != nil && g.Ended.Error != "" {
-		why = errors.New(g.Ended.Error)
+		why = errors.New(uncounted(g.Ended.Error))
 	}
 	hint := "What did not move serves what it served. The targets view plans the rest (o)."
 	if len(g.Moved) > 0 {

@@ -55,6 +55,8 @@ func (m *model) showHelp() tea.Cmd {
 	for _, s := range statuses {
 		h.rows = append(h.rows, line{{"  " + m.theme.glyphs.status[s] + " ", statusRole(s)}, {string(s), plain}})
 	}
+	h.rows = append(h.rows, line{{"  " + m.theme.glyphs.marked + " ", accent}, {"marked, to go together with others", plain}},
+		line{{"  " + m.theme.glyphs.flag + " ", warn}, {"looks wrong, see the detail", plain}})
 	m.open(h)
 	return nil
 }

@@ -111,7 +111,7 @@ func (s *journalScreen) words(e *checklist.Event) string {
 	if d.Title == "" {
 		d.Title = s.titles[d.Group]
 	}
-	for _, p := range []string{d.Outcome, d.Error, d.Title, d.ID, d.Item, d.Target, d.Note, d.Reason} {
+	for _, p := range []string{d.Outcome, d.Title, d.Error, d.ID, d.Item, d.Target, d.Note, d.Reason} {
 		if p != "" {
 			parts = append(parts, config.Inert(p))
 		}

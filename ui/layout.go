@@ -89,7 +89,7 @@ func (m *model) cut() bool {
 	w, h := m.detailWidth(), m.page()
 	_, body := m.screen().detail(w)
 	for i := m.log.scroll; i < min(len(body)+m.log.drawn(), m.log.scroll+h); i++ {
-		l := line{}
+		var l line
 		if i < len(body) {
 			l = body[i]
 		} else {

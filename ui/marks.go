@@ -29,7 +29,7 @@ func (s *targetScreen) markAllAction() action {
 	var names []string
 	for _, i := range s.rows {
 		t := &s.m.view.Targets[i]
-		if t.Staging != "" && !t.InStep() && t.Drift == "" && !s.marked[t.Name] {
+		if t.Staging != "" && t.Unseen == "" && !t.InStep() && t.Drift == "" && !s.marked[t.Name] {
 			names = append(names, t.Name)
 		}
 	}

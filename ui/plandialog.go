@@ -42,7 +42,7 @@ func voided(m *model, p pipeline.Plan) string {
 		return ""
 	}
 	t, found := m.targetView(p.Target)
-	if !found {
+	if !found || t.Unseen != "" { // the engine looks before it moves anything
 		return ""
 	}
 	if t.Drift != "" {

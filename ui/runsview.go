@@ -125,6 +125,9 @@ func (s *runScreen) detail(w int) (head, body []line) {
 	if mv := r.Move; mv != nil {
 		body = append(body, line{{config.Inert(mv.Pointer) + " ", dim}, {config.Inert(orNone(mv.From)) + " " + s.m.theme.glyphs.arrow + " " + config.Inert(mv.To), plain}})
 	}
+	if r.Intent.Group != "" {
+		body = append(body, said(dim, "of group "+r.Intent.Group))
+	}
 	if r.Live {
 		body = append(body, s.m.progress(r.Status, w)...)
 	}

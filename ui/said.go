@@ -109,7 +109,10 @@ func (t *talk) targets() {
 	v := t.c.View()
 	for _, tv := range v.Targets {
 		word, _ := same(&tv)
-		t.say("%s: staging %s, production %s, %s", config.Inert(tv.Name), config.Inert(orNone(tv.Staging)), config.Inert(orNone(tv.Production)), word)
+		t.say("%s: staging %s, production %s, %s", config.Inert(tv.Name), config.Inert(served(&tv, tv.Staging)), config.Inert(served(&tv, tv.Production)), word)
+		if tv.Unseen != "" {
+			t.say("  UNSEEN: %s", config.Inert(tv.Unseen))
+		}
 		if g := v.Partial; g != nil && slices.Contains(g.Targets, tv.Name) {
 			if _, moved := g.Moved[tv.Name]; moved {
 				t.say("  moved in the %s that is partial", config.Inert(g.Verb))

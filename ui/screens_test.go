@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"gantry/config"
+	"gantry/storage"
+	"gantry/storage/tunnel"
 	"gantry/ui/picture"
 )
 
@@ -40,6 +43,26 @@ func trimmed(frame string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
+// live lets a group move, or have moved in part.
+func (d *driver) live(is bool) *driver {
+	inPart(d.fake, is)
+	return d.refresh()
+}
+
+// odd lets artifacts look wrong, and tunnels be in every state.
+func (d *driver) odd() *driver {
+	oddity(d.fake)
+	d.fake.view.Targets[0].Places = []storage.Place{d.fake.staged[0].Place}
+	d.fake.view.Tunnels = []tunnel.State{{Name: "vm", Word: tunnel.Up}, {Name: "registry", Word: tunnel.Down, Reason: "connection refused"}}
+	return d.refresh()
+}
+
+// table selects an item with a table as evidence.
+func (d *driver) table() *driver {
+	withMatrix(d.fake)
+	return d.to("build")
+}
+
 func TestGoldenScreens(t *testing.T) {
 	tests := []struct {
 		name string
@@ -62,6 +85,16 @@ func TestGoldenScreens(t *testing.T) {
 		{"promote", 100, 34, Options{}, func(d *driver) {
 			d.press("3", "p").wait(armDelay).typed("core-el9 +17", 50e6)
 		}, true},
+		{"marked-80x24", 80, 24, Options{}, func(d *driver) { d.press("3", "m") }, false},
+		{"group", 100, 34, Options{}, func(d *driver) { d.press("3", "m", "p").wait(armDelay) }, true},
+		{"group-60x20", 60, 20, Options{}, func(d *driver) { d.press("3", "m", "p").wait(armDelay) }, false},
+		{"moving-80x24", 80, 24, Options{}, func(d *driver) { d.live(true).press("3") }, false},
+		{"partial", 110, 26, Options{}, func(d *driver) { d.live(false).press("3") }, true},
+		{"partial-ascii-60x20", 60, 20, Options{ASCII: true, NoColor: true}, func(d *driver) { d.live(false).press("3") }, false},
+		{"partial-light-80x24", 80, 24, Options{Theme: config.Light}, func(d *driver) { d.live(false).press("3", "2") }, false},
+		{"odd-140x40", 140, 40, Options{}, func(d *driver) { d.odd().press("2", "down", "down") }, false},
+		{"odd-80x24", 80, 24, Options{}, func(d *driver) { d.odd().press("2", "down", "down") }, false},
+		{"table-80x24", 80, 24, Options{}, func(d *driver) { d.table().press("tab") }, false},
 		{"promote-60x20", 60, 20, Options{}, func(d *driver) { d.press("3", "p").wait(armDelay) }, false},
 		{"build-80x24", 80, 24, Options{}, func(d *driver) { d.to("build").press("enter").wait(armDelay) }, false},
 		{"tick-80x24", 80, 24, Options{}, func(d *driver) { d.to("notes").press(" ") }, false},
@@ -70,7 +103,13 @@ func TestGoldenScreens(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := drive(t, newFake(t), tt.w, tt.h, tt.o)
+			f := newFake(t)
+			for _, part := range []string{"marked", "group", "moving", "partial"} {
+				if strings.HasPrefix(tt.name, part) {
+					f = several(t)
+				}
+			}
+			d := drive(t, f, tt.w, tt.h, tt.o)
 			tt.walk(d)
 			frame := d.m.View()
 			golden(t, tt.name+".txt", trimmed(frame))

@@ -9,7 +9,9 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"gantry/checklist"
+	"gantry/config"
 	"gantry/pipeline"
+	"gantry/storage/tunnel"
 )
 
 // names that break layouts which count bytes or trust their input.
@@ -39,6 +41,7 @@ func rename(f *fake, name string) {
 	}
 	for i := range v.Targets {
 		v.Targets[i].Name, v.Targets[i].Path, v.Targets[i].URL, v.Targets[i].Drift = name, name, name, name
+		v.Targets[i].Unseen = name
 	}
 	for i := range v.Runs {
 		r := &v.Runs[i]
@@ -50,6 +53,17 @@ func rename(f *fake, name string) {
 	}
 	for i := range f.staged {
 		f.staged[i].File, f.staged[i].Detail, f.staged[i].OS, f.staged[i].Digest = name, name, name, name
+	}
+	inPart(f, name == "")
+	f.view.Group.Verb, f.view.Group.Actor, f.view.Group.Host, f.view.Group.Status.Phase = name, name, name, name
+	f.view.Group.Targets = []string{name}
+	if f.view.Group.Ended != nil {
+		f.view.Group.Ended.Error = name
+	}
+	v.Tunnels = []tunnel.State{{Name: config.Name(name), Word: tunnel.Up}, {Name: config.Name(name), Word: tunnel.Down, Reason: name}, {Name: "vm", Word: tunnel.Off}}
+	f.findings = map[string][]string{}
+	for _, a := range f.staged {
+		f.findings[a.Key()] = []string{name}
 	}
 	f.plan.Title, f.plan.Target = name, name
 	f.plan.Warnings = []string{name}
@@ -66,7 +80,7 @@ func rename(f *fake, name string) {
 func TestEveryScreenFits(t *testing.T) {
 	keys := [][]string{
 		{"1"}, {"1", "tab"}, {"2"}, {"2", "tab"}, {"3"}, {"3", "tab"}, {"4"}, {"4", "tab"}, {"5"}, {"5", "tab"},
-		{"1", "?"}, {"3", "p"}, {"3", "r"}, {"3", "d"}, {"3", "a"}, {"1", " "}, {"1", "w"}, {"4", "c"}, {"q"}, {"1", "/", "x"},
+		{"1", "?"}, {"3", "p"}, {"3", "r"}, {"3", "d"}, {"3", "a"}, {"1", " "}, {"1", "w"}, {"4", "c"}, {"q"}, {"1", "/", "x"}, {"3", " ", " ", "p"}, {"3", " "}, {"3", "U"}, {"3", "o"}, {"1", "tab", "right"},
 	}
 	var sizes [][2]int
 	for _, w := range []int{1, 2, 5, 20, 59} {

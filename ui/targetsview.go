@@ -60,7 +60,7 @@ func (s *targetScreen) seek(text string) tea.Cmd {
 func (s *targetScreen) head() (title, remark line) {
 	ahead := 0
 	for _, t := range s.m.view.Targets {
-		if t.Staging != "" && !t.InStep() {
+		if t.Staging != "" && t.Unseen == "" && !t.InStep() {
 			ahead++
 		}
 	}
@@ -74,6 +74,8 @@ func (s *targetScreen) head() (title, remark line) {
 // same words how staging stands to production.
 func same(t *pipeline.TargetView) (string, role) {
 	switch {
+	case t.Unseen != "":
+		return "UNSEEN", bad
 	case t.Drift != "":
 		return "DRIFT", bad
 	case t.Busy != "":
@@ -96,7 +98,7 @@ func (s *targetScreen) row(i int) row {
 		mark = s.m.theme.glyphs.cursor + " "
 	}
 	word, role := same(t)
-	if w, r := s.m.inGroup(t); w != "" && t.Drift == "" {
+	if w, r := s.m.inGroup(t); w != "" && t.Drift == "" && t.Unseen == "" {
 		word, role = w, r
 	}
 	box := "  "
@@ -134,22 +136,30 @@ func (s *targetScreen) detail(w int) (head, body []line) {
 	word, role := same(t)
 	head = []line{said(strong, t.Name), {{word, role}}}
 	body = append(m.groupDetail(t, w), []line{
-		{{g.staging + " staging     ", staging}, {config.Inert(orNone(t.Staging)), strong}},
-		{{g.production + " production  ", production}, {config.Inert(orNone(t.Production)), strong}},
+		{{g.staging + " staging     ", staging}, {config.Inert(served(t, t.Staging)), strong}},
+		{{g.production + " production  ", production}, {config.Inert(served(t, t.Production)), strong}},
 	}...)
+	if t.Unseen != "" {
+		body = append(body, wrapped(bad, "UNSEEN: it cannot be told what is served: "+t.Unseen, w)...)
+	}
 	if t.Drift != "" {
 		body = append(append(body, wrapped(bad, "DRIFT: "+t.Drift, w)...), wrapped(plain, "Find out who moved it. a adopts what is served; until then nothing flips.", w)...)
 	}
 	if r, ok := m.runView(t.Busy); ok {
 		body = append(body, line{{"busy  ", accent}, {config.Inert(r.Title) + " by " + config.Inert(r.Actor), plain}})
-		if r.Live {
+		switch {
+		case r.Live:
 			body = append(body, m.progress(r.Status, w)...)
+		case !m.readOnly():
+			body = append(body, wrapped(warn, "Nobody knows how it ended; u looks.", w)...)
 		}
 	}
 	if t.URL != "" {
 		body = append(body, line{{"url   ", dim}, {config.Inert(t.URL), plain}})
 	}
-	body = append(body, line{{"path  ", dim}, {config.Inert(t.Path), plain}})
+	if t.Path != "" {
+		body = append(body, line{{"path  ", dim}, {config.Inert(t.Path), plain}})
+	}
 	if p, ok := m.plans[t.Name]; ok {
 		body = append(body, m.plannedLines(p, w)...)
 	}
@@ -158,6 +168,14 @@ func (s *targetScreen) detail(w int) (head, body []line) {
 		body = append(body, s.snapshot(t, sn))
 	}
 	return head, body
+}
+
+// served is the snapshot at a pointer, in a word where there is none.
+func served(t *pipeline.TargetView, id string) string {
+	if t.Unseen != "" {
+		return "unseen"
+	}
+	return orNone(id)
 }
 
 // snapshot is one line about a snapshot: its id, who serves it, its history.
@@ -195,6 +213,8 @@ func (s *targetScreen) actions() []action {
 	}
 	why := ""
 	switch {
+	case t.Unseen != "":
+		why = "it cannot be told what it serves"
 	case t.Drift != "":
 		why = "it drifted; a adopts what is served"
 	case t.Busy != "":
@@ -204,7 +224,7 @@ func (s *targetScreen) actions() []action {
 	if n := len(s.marked); n > 0 {
 		return append(s.together(n), m.groupActions()...)
 	}
-	return append([]action{
+	as := []action{
 		{key: bind("adopt drift", "a"), writes: true, when: here && t.Drift != "", do: func() tea.Cmd { return s.askAdopt(name) }},
 		{key: bind("promote", "p"), writes: true, when: free && t.Staging != "", why: why, do: do("promote")},
 		{key: bind("roll back", "r"), writes: true, when: free && len(earlier(t)) > 0, why: why, do: func() tea.Cmd { return s.askRollback(t) }},
@@ -218,7 +238,11 @@ func (s *targetScreen) actions() []action {
 		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
 		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},
 		s.markAllAction(),
-	}, m.groupActions()...)
+	}
+	if m.view.Partial != nil {
+		return append(m.groupActions(), as...) // which is what is to be done
+	}
+	return append(as, m.groupActions()...)
 }
 
 // earlier are the snapshots that production served and does not serve now.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"gantry/checklist"
@@ -8,12 +9,30 @@ import (
 	"gantry/storage/tunnel"
 )
 
-// tunnelLine is the tunnels with their states in words. Those that nobody needs
-// now stand there only where there is room for all.
-func (m *model) tunnelLine(all bool) line {
+// tunnelLine is the tunnels with their states in words, as many as leave room:
+// all, or those that somebody needs now, or those that are not up, or none. Those
+// that are down have lines of their own besides.
+func (m *model) tunnelLine(fits func(line) bool) line {
+	words := [][]string{{tunnel.Off, tunnel.Up}, {tunnel.Up}, {}}
+	if m.w < oneLine {
+		words = words[1:]
+	}
+	for _, calm := range words {
+		if l := m.tunnelsIn(append(calm, tunnel.Connecting, tunnel.Down)); fits(l) {
+			return l
+		}
+	}
+	return nil
+}
+
+// tunnelsIn is the tunnels that are in one of some states.
+func (m *model) tunnelsIn(states []string) line {
 	g := m.theme.glyphs.status
 	var l line
 	for _, t := range m.view.Tunnels {
+		if !slices.Contains(states, t.Word) {
+			continue
+		}
 		glyph, role := g[checklist.StatusWaiting], dim
 		switch t.Word {
 		case tunnel.Up:
@@ -22,10 +41,6 @@ func (m *model) tunnelLine(all bool) line {
 			glyph, role = g[checklist.StatusRunning], accent
 		case tunnel.Down:
 			glyph, role = g[checklist.StatusFailed], bad
-		default:
-			if !all {
-				continue
-			}
 		}
 		l = append(l, span{glyph + " ", role}, span{"tunnel " + config.Inert(string(t.Name)) + " ", dim}, span{config.Inert(t.Word), role}, span{"  ", plain})
 	}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -38,7 +39,7 @@ func took(d time.Duration) string {
 	d = d.Round(time.Second)
 	switch {
 	case d < 0:
-		return "-" + took(-d)
+		return "-" + took(-max(d, -math.MaxInt64)) // the least span has no opposite
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
 	case d < time.Hour:

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"math"
 	"os"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ func TestWords(t *testing.T) {
 	tests := []struct{ got, want string }{
 		{size(0), "0 B"}, {size(1023), "1023 B"}, {size(1024), "1.0 KiB"}, {size(127129412403), "118.4 GiB"}, {size(1 << 60), "1048576.0 TiB"},
 		{count(0), "0"}, {count(999), "999"}, {count(41288), "41 288"}, {count(1234567), "1 234 567"}, {count(-12345), "-12 345"}, {count(-123), "-123"},
-		{took(0), "0s"}, {took(999 * time.Microsecond), "1ms"}, {took(340 * time.Millisecond), "340ms"}, {took(time.Second), "1s"}, {took(131 * time.Second), "2m11s"}, {took(3*time.Hour + 4*time.Minute), "3h04m"}, {took(51 * time.Hour), "2d03h"}, {took(-time.Minute), "-1m00s"},
+		{took(0), "0s"}, {took(999 * time.Microsecond), "1ms"}, {took(340 * time.Millisecond), "340ms"}, {took(time.Second), "1s"}, {took(131 * time.Second), "2m11s"}, {took(3*time.Hour + 4*time.Minute), "3h04m"}, {took(51 * time.Hour), "2d03h"}, {took(-time.Minute), "-1m00s"}, {took(math.MinInt64), "-106751d23h"},
 		{tMinus(2*time.Hour + 14*time.Minute + 33*time.Second), "T-02:14:33"}, {tMinus(-10 * time.Minute), "T+00:10:00"}, {tMinus(200 * time.Hour), "T-8d08h"},
 		{age(30 * time.Second), "30s"}, {age(90 * time.Minute), "1h"}, {age(72 * time.Hour), "3d"}, {age(-time.Second), "future"},
 		{short("20261121T113012Z"), "1121T1130"}, {short("odd"), "odd"},

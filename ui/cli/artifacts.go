@@ -21,7 +21,9 @@ func (a *app) artifactsVerb() *cobra.Command {
 	var verify bool
 	cmd := &cobra.Command{
 		Use: "artifacts [TARGET]", GroupID: groupTargets, Short: "staged files and their checksum verdicts",
-		Long: "Lists what is staged. --verify hashes it; then anything but verified exits 1.",
+		Long: "Lists what is staged, and flags (!) what looks wrong about it: a pre-release in a\n" +
+			"final release, a version below production's, other bytes than production's.\n" +
+			"--verify hashes it; then anything but verified exits 1.",
 		Args: takes(0, 1, "[TARGET]"), ValidArgsFunction: a.completeTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(e *pipeline.Engine, cfg *config.Release) error {
@@ -54,11 +56,17 @@ func (a *app) artifacts(ctx context.Context, e *pipeline.Engine, cfg *config.Rel
 				return err
 			}
 		}
+		odd, err := e.Findings(ctx, found)
+		if err != nil {
+			return fmt.Errorf("look for what is odd about %s: %w", name, err)
+		}
 		for _, one := range found {
 			if one.Verdict != storage.Verified && (verify || one.Verdict != storage.Unverified) {
 				bad++
 			}
-			j.Artifacts = append(j.Artifacts, newArtifactJSON(name, one))
+			line := newArtifactJSON(name, one)
+			line.Findings = odd[one.Key()]
+			j.Artifacts = append(j.Artifacts, line)
 		}
 	}
 	if err := a.show(j, func() { a.printArtifacts(j.Artifacts) }); err != nil || !verify {
@@ -96,6 +104,9 @@ func (a *app) printArtifacts(all []artifactJSON) {
 		verdict := a.word(one.Verdict)
 		if one.Detail != "" {
 			verdict += "  " + config.Inert(one.Detail)
+		}
+		for _, what := range one.Findings {
+			verdict += "  ! " + config.Inert(what)
 		}
 		rows = append(rows, []string{one.Target, config.Inert(one.File), size(one.Size), clock(one.Modified), verdict})
 	}

@@ -98,16 +98,17 @@ type targetsJSON struct {
 }
 
 type targetJSON struct {
-	Name       string `json:"name" is:"what the verbs take"`
-	Format     string `json:"format" is:"rpm"`
-	URL        string `json:"url" is:"where clients reach it"`
-	Staging    string `json:"staging" is:"snapshot that testers see"`
-	Production string `json:"production" is:"snapshot that clients see"`
-	Revision   int64  `json:"revision" is:"highest revision that production ever served"`
-	Unseen     string `json:"unseen,omitempty" is:"why it cannot be told what is served"`
-	Drift      string `json:"drift,omitempty" is:"what is served against what the journal says"`
-	Busy       string `json:"busy,omitempty" is:"run that is at it"`
-	Snapshots  int    `json:"snapshots" is:"number of snapshots"`
+	Name       string   `json:"name" is:"what the verbs take"`
+	Format     string   `json:"format" is:"rpm"`
+	URL        string   `json:"url" is:"where clients reach it"`
+	Staging    string   `json:"staging" is:"snapshot that testers see"`
+	Production string   `json:"production" is:"snapshot that clients see"`
+	Revision   int64    `json:"revision" is:"highest revision that production ever served"`
+	Unseen     string   `json:"unseen,omitempty" is:"why it cannot be told what is served"`
+	Drift      string   `json:"drift,omitempty" is:"what is served against what the journal says"`
+	Warnings   []string `json:"warnings,omitempty" is:"what is the matter with what production serves"`
+	Busy       string   `json:"busy,omitempty" is:"run that is at it"`
+	Snapshots  int      `json:"snapshots" is:"number of snapshots"`
 }
 
 type snapshotsJSON struct {
@@ -181,6 +182,7 @@ type artifactJSON struct {
 	SHA256   string    `json:"sha256,omitempty" is:"what its sidecar says"`
 	Verdict  string    `json:"verdict" is:"unverified, verified, mismatch, missing-sidecar, orphan-sidecar, malformed-sidecar, bad-name or symlink"`
 	Detail   string    `json:"detail,omitempty" is:"the verdict in words"`
+	Findings []string  `json:"findings,omitempty" is:"what looks wrong about it, in words"`
 }
 
 type historyJSON struct {

@@ -93,11 +93,11 @@ func (a *app) cancelVerb() *cobra.Command {
 
 func (a *app) resolveVerb() *cobra.Command {
 	return &cobra.Command{
-		Use: "resolve RUN", GroupID: groupItems, Short: "find out by looking how an unknown run ended, and record it",
+		Use: "resolve RUN", GroupID: groupItems, Short: "find out by looking how an unknown run ended, and record it; one that goes on elsewhere is followed to its end",
 		Args: takes(1, 1, "RUN"), ValidArgsFunction: a.completeRuns,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(e *pipeline.Engine, _ *config.Release) error {
-				if err := e.Resolve(cmd.Context(), args[0]); err != nil {
+				if err := e.Follow(cmd.Context(), args[0]); err != nil {
 					return err
 				}
 				if err := e.Refresh(cmd.Context()); err != nil {

@@ -54,7 +54,7 @@ func (a *app) printStatus(v pipeline.View, all bool) {
 	fmt.Fprintln(a.out)
 	targets := v.Targets
 	if !all && len(targets) > statusTargets {
-		targets = slices.DeleteFunc(slices.Clone(targets), func(t pipeline.TargetView) bool { return targetState(t) == inStep })
+		targets = slices.DeleteFunc(slices.Clone(targets), func(t pipeline.TargetView) bool { return targetState(t) == inStep && len(t.Warnings) == 0 })
 		targets = targets[:min(len(targets), statusTargets)]
 	}
 	a.printTargets(targets)
@@ -116,6 +116,11 @@ func (a *app) printTargets(targets []pipeline.TargetView) {
 		rows = append(rows, []string{t.Name, orDash(t.Staging), orDash(t.Production), state})
 	}
 	a.table(rows)
+	for _, t := range targets {
+		for _, w := range t.Warnings {
+			fmt.Fprintf(a.out, "%s %s: %s\n", a.paint(a.outTTY, red, "WARNING"), t.Name, w)
+		}
+	}
 }
 
 const inStep = "in step" // production serves the packages of staging
@@ -260,6 +265,6 @@ func newItemJSON(section string, it checklist.ItemView) itemJSON {
 func newTargetJSON(t pipeline.TargetView) targetJSON {
 	return targetJSON{
 		Name: t.Name, Format: t.Format, URL: t.URL, Staging: t.Staging, Production: t.Production,
-		Revision: t.Journal.Revision, Unseen: t.Unseen, Drift: t.Drift, Busy: t.Busy, Snapshots: len(t.Snapshots),
+		Revision: t.Journal.Revision, Unseen: t.Unseen, Drift: t.Drift, Warnings: t.Warnings, Busy: t.Busy, Snapshots: len(t.Snapshots),
 	}
 }
