@@ -26,7 +26,7 @@ func main() {
 		},
 		Formats: map[config.Format]pipeline.Trade{
 			config.FormatRPM: {Face: rpm.Face, Clients: rpm.Clients, Arch: rpm.Arch, Compare: rpm.CompareEVR},
-			config.FormatDEB: {Tree: deb.Tree, Face: deb.Face, Clients: deb.Clients, Arch: deb.Arch, Compare: deb.CompareVersions},
+			config.FormatDEB: {Tree: deb.Tree, Face: deb.Face, Clients: deb.Clients, Arch: deb.Arch, Expires: deb.Expires, Compare: deb.CompareVersions},
 			config.FormatOCI: {Open: oci.Open, Clients: oci.Clients, Arch: oci.Arch, Compare: oci.CompareVersions},
 		},
 	}, os.Args[1:]))

@@ -10,7 +10,7 @@ import (
 
 func FuzzApply(f *testing.F) {
 	for _, kind := range kinds {
-		f.Add(kind, "patch-1", []byte(`{"id":"patch-1","run":"r","item":"a","outcome":"done","target":"t","move":{"pointer":"production","to":"A"}}`))
+		f.Add(kind, "patch-1", []byte(`{"id":"patch-1","run":"r","item":"a","outcome":"done","target":"t","group":"g","targets":["t","t",""],"move":{"pointer":"production","to":"A"}}`))
 	}
 	f.Add(checklist.ReleaseOpened, "x", []byte(`{"id":"x","checklist":{"sections":[{"items":[{"id":"a","needs":["a"],"window":{"after":"b","opens":-1}}]}]}}`))
 	f.Fuzz(func(t *testing.T, kind, release string, data []byte) {
@@ -22,6 +22,9 @@ func FuzzApply(f *testing.F) {
 		state.Apply(e)
 		if state.Seq != 9 {
 			t.Errorf("seq is %d", state.Seq)
+		}
+		if g := state.Partial(); g != nil && state.Group(g.Group) == nil {
+			t.Errorf("a group that is not there: %+v", g)
 		}
 		for _, r := range state.Releases {
 			state.View(r.ID, checklist.Observed{Now: s.now.Add(time.Hour)}).Next()

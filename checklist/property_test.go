@@ -2,6 +2,7 @@ package checklist_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 var kinds = []string{
 	checklist.ReleaseOpened, checklist.ReleaseClosed, checklist.ItemTicked, checklist.ItemCleared, checklist.ItemWaived,
 	checklist.RunIntent, checklist.RunEnded, checklist.RunCancel, checklist.HoldSet, checklist.HoldLifted,
-	checklist.DriftAdopted, checklist.Refused, checklist.ArtifactStaged, checklist.ArtifactRemoved, "unheard.of",
+	checklist.GroupBegun, checklist.GroupEnded, checklist.DriftAdopted, checklist.Refused, checklist.ArtifactStaged, checklist.ArtifactRemoved, "unheard.of",
 }
 
 // soup draws events that mostly speak of the same few things, and sometimes of
@@ -24,6 +25,7 @@ func soup(t *rapid.T) []checklist.Event {
 	runs := rapid.SampledFrom([]string{"r1", "r2", "r3", "r4", ""})
 	targets := rapid.SampledFrom([]string{"core", "minion", ""})
 	releases := rapid.SampledFrom([]string{"one", "two", ""})
+	groups := rapid.SampledFrom([]string{"g1", "g2", ""})
 	risks := rapid.SampledFrom([]checklist.Risk{checklist.Safe, checklist.Staging, checklist.Production, ""})
 	outcomes := rapid.SampledFrom([]checklist.Outcome{checklist.Done, checklist.Failed, checklist.Cancelled, "odd"})
 	move := func() checklist.Move {
@@ -46,7 +48,11 @@ func soup(t *rapid.T) []checklist.Event {
 		case checklist.ItemCleared, checklist.ItemWaived:
 			data = checklist.Waived{Item: items.Draw(t, "item"), Reason: "x"}
 		case checklist.RunIntent:
-			data = checklist.Intent{Run: runs.Draw(t, "run"), Item: items.Draw(t, "item"), Target: targets.Draw(t, "target"), Risk: risks.Draw(t, "risk")}
+			data = checklist.Intent{Run: runs.Draw(t, "run"), Item: items.Draw(t, "item"), Target: targets.Draw(t, "target"), Risk: risks.Draw(t, "risk"), Group: groups.Draw(t, "group")}
+		case checklist.GroupBegun:
+			data = checklist.Grouped{Group: groups.Draw(t, "group"), Verb: "promote", Targets: rapid.SliceOfN(targets, 0, 4).Draw(t, "targets")}
+		case checklist.GroupEnded:
+			data = checklist.GroupOver{Group: groups.Draw(t, "group"), Error: rapid.String().Draw(t, "error")}
 		case checklist.RunEnded:
 			end := checklist.Ended{Run: runs.Draw(t, "run"), Outcome: outcomes.Draw(t, "outcome"), Inputs: items.Draw(t, "inputs")}
 			if rapid.Bool().Draw(t, "moved") {
@@ -142,6 +148,16 @@ func TestEveryStateCanBeShown(t *testing.T) {
 			if v.Done != done || v.Total != 5 {
 				t.Errorf("%d of %d are counted, %d are done", v.Done, v.Total, done)
 			}
+		}
+		for _, g := range state.Groups {
+			for target, m := range g.Moved {
+				if !slices.Contains(g.Targets, target) || m.Pointer != "production" && m.Pointer != "staging" {
+					t.Errorf("group %s of %v moved %s of %s", g.Group, g.Targets, m.Pointer, target)
+				}
+			}
+		}
+		if g := state.Partial(); g != nil && (g.Whole() || len(g.Moved) == 0 || g != state.Groups[len(state.Groups)-1]) {
+			t.Errorf("%+v is shown as partial", g)
 		}
 		for target, p := range state.Targets {
 			for i, span := range p.Published {

@@ -69,7 +69,14 @@ type Group struct {
 }
 
 // Whole tells whether every target of the group moved.
-func (g *Group) Whole() bool { return len(g.Moved) == len(g.Targets) }
+func (g *Group) Whole() bool {
+	for _, target := range g.Targets {
+		if _, moved := g.Moved[target]; !moved {
+			return false
+		}
+	}
+	return true
+}
 
 // Pointers is what the journal says of a target.
 type Pointers struct {

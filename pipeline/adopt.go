@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -30,7 +31,7 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 		return err
 	}
 	// What an interrupted run did is its own doing, not drift.
-	for _, r := range e.interrupted(ctx, func(r *checklist.Run) bool { return r.Target == target && r.Risk != checklist.Safe }) {
+	for _, r := range e.endless(func(r *checklist.Run) bool { return r.Target == target && r.Risk != checklist.Safe }) {
 		if err := e.settled(ctx, r); err != nil {
 			return err
 		}
@@ -42,9 +43,12 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 	plan := Plan{Verb: "adopt", Target: target, Risk: checklist.Production}
 	var words, parts []string
 	for _, m := range moves {
-		plan.Move = &m
-		words = append(words, fmt.Sprintf("%s serves %s, where the journal says %s", m.Pointer, orNothing(m.To), orNothing(m.From)))
-		parts = append(parts, m.Pointer, m.From, m.To)
+		plan.Move = &m.Move
+		words = append(words, fmt.Sprintf("%s serves %s, where the journal says %s", m.Pointer, m.is(), orNothing(m.From)))
+		parts = append(parts, m.Pointer, m.From, m.To, m.found.Digest)
+		for _, w := range m.found.Words {
+			plan.Warnings = append(plan.Warnings, config.Inert(m.Pointer+": "+w))
+		}
 	}
 	plan.Title = "Adopt what " + target + " serves: " + strings.Join(words, "; ")
 	phrase := "adopt " + target + " " + short(parts...)
@@ -52,7 +56,11 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 		return &ConfirmError{Plan: plan, Phrase: phrase, Typed: config.Inert(typed)}
 	}
 	for _, m := range moves {
-		if m.To != "" {
+		if m.stray != nil {
+			if err := e.take(ctx, s, target, &m); err != nil {
+				return err
+			}
+		} else if m.To != "" {
 			if err := s.Check(ctx, m.To, true, func(int64) {}); err != nil {
 				return fmt.Errorf("%s of %s serves %s, which is not whole: %w", m.Pointer, target, m.To, err)
 			}
@@ -61,7 +69,7 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 			if current(state, target, m.Pointer) != m.From {
 				return nil, &ConflictError{Reason: "the journal moved meanwhile", Hint: "look again: gantry targets"}
 			}
-			return checklist.Adopted{Target: target, Move: m}, nil
+			return checklist.Adopted{Target: target, Move: m.Move}, nil
 		})
 		if err != nil {
 			return err
@@ -70,18 +78,63 @@ func (e *Engine) Adopt(ctx context.Context, target, typed string) error {
 	return e.Refresh(ctx)
 }
 
-// strays are the pointers of a target that are not where the journal says.
-func (e *Engine) strays(ctx context.Context, s storage.Served, target string) ([]checklist.Move, error) {
+// drifting is a pointer that is not where the journal says.
+type drifting struct {
+	checklist.Move
+	stray *storage.Stray // where it names what others put there; To is empty then
+	found storage.Found
+}
+
+// is what the pointer serves, in words.
+func (d drifting) is() string {
+	if d.stray != nil {
+		return config.Inert(d.stray.Is) + ", which gantry did not publish,"
+	}
+	return orNothing(d.To)
+}
+
+// take makes a snapshot of what others put there.
+func (e *Engine) take(ctx context.Context, s storage.Served, target string, d *drifting) error {
 	e.mu.Lock()
 	state := e.fold.Clone()
 	e.mu.Unlock()
-	var moves []checklist.Move
+	after := int64(0)
+	if p := state.Targets[target]; p != nil {
+		after = p.Revision
+	}
+	id, err := s.(storage.Taker).Take(ctx, d.Pointer, d.found.Digest, e.o.Now(), after)
+	if errors.Is(err, storage.ErrConflict) {
+		return &ConflictError{Reason: err.Error(), Hint: "look at what is there now: gantry adopt " + target}
+	}
+	if err != nil {
+		return err
+	}
+	at, err := storage.ParseID(id)
+	d.To, d.Revision = id, at.Unix()
+	return err
+}
+
+// strays are the pointers of a target that are not where the journal says.
+func (e *Engine) strays(ctx context.Context, s storage.Served, target string) ([]drifting, error) {
+	e.mu.Lock()
+	state := e.fold.Clone()
+	e.mu.Unlock()
+	var moves []drifting
 	for _, pointer := range []string{"production", "staging"} {
 		at, err := s.Pointer(ctx, pointer)
+		m := drifting{Move: checklist.Move{Pointer: pointer, From: current(state, target, pointer), To: at}}
+		if taker, ok := s.(storage.Taker); ok && errors.As(err, &m.stray) {
+			found, err := taker.Find(ctx, pointer)
+			if err != nil {
+				return nil, err
+			}
+			m.found = *found
+			moves = append(moves, m)
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read what %s of %s serves: %w", pointer, target, err)
 		}
-		m := checklist.Move{Pointer: pointer, From: current(state, target, pointer), To: at}
 		if m.From == m.To {
 			continue
 		}

@@ -10,13 +10,15 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
+
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/storage"
 )
 
-// places are where the artifacts of a target are staged.
-func places(t *config.Target) []storage.Place {
+// Places are where the artifacts of a target are staged.
+func Places(t *config.Target) []storage.Place {
 	var all []storage.Place
 	for _, os := range t.Places() {
 		all = append(all, storage.Place{Component: string(t.Component), Series: string(t.Series), Format: string(t.Format), OS: os})
@@ -29,7 +31,7 @@ func places(t *config.Target) []storage.Place {
 // one. A file that the target's clients could not use is refused here, not after
 // it was uploaded.
 func (e *Engine) placeOf(t *config.Target, arch string, f *os.File) (storage.Place, error) {
-	all, known := places(t), make([]string, len(t.Places()))
+	all, known := Places(t), make([]string, len(t.Places()))
 	for i, p := range all {
 		known[i] = strings.TrimPrefix(p.OS, string(t.Suite)+"-")
 		if t.Format == config.FormatRPM {
@@ -86,26 +88,37 @@ func sameArch(a, b string) bool {
 // Artifacts lists what is staged for a target, or for all that are configured
 // where target is empty.
 func (e *Engine) Artifacts(ctx context.Context, target string) ([]storage.Artifact, error) {
-	var all []storage.Artifact
 	found := false
+	var at []storage.Place
+	var of []config.Name // the targets of those places
 	for i := range e.o.Config.Targets {
 		t := &e.o.Config.Targets[i]
 		if target != "" && target != string(t.Name) {
 			continue
 		}
 		found = true
-		for _, p := range places(t) {
-			as, err := e.staging.List(ctx, p)
-			if err != nil {
-				return nil, fmt.Errorf("list what is staged for %s: %w", t.Name, err)
-			}
-			all = append(all, as...)
+		for _, p := range Places(t) {
+			at, of = append(at, p), append(of, t.Name)
 		}
 	}
 	if !found {
 		return nil, &RefusedError{Reason: fmt.Sprintf("no target %q", config.Inert(target)), Hint: "targets are " + e.targetNames()}
 	}
-	return all, nil
+	all := make([][]storage.Artifact, len(at))
+	listing, ctx := errgroup.WithContext(ctx)
+	listing.SetLimit(looks)
+	for i, p := range at {
+		listing.Go(func() (err error) {
+			if all[i], err = e.staging.List(ctx, p); err != nil {
+				err = fmt.Errorf("list what is staged for %s: %w", of[i], err)
+			}
+			return err
+		})
+	}
+	if err := listing.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(all...), nil
 }
 
 // VerifyArtifacts hashes staged artifacts against their sidecars and returns
@@ -156,7 +169,7 @@ func (e *Engine) RemoveArtifact(ctx context.Context, a storage.Artifact) error {
 	}
 	target := ""
 	for i := range e.o.Config.Targets {
-		if t := &e.o.Config.Targets[i]; slices.Contains(places(t), a.Place) {
+		if t := &e.o.Config.Targets[i]; slices.Contains(Places(t), a.Place) {
 			target = string(t.Name)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
 	"gantry/storage"
@@ -26,7 +27,7 @@ type road struct {
 	mu    sync.Mutex
 	seen  []string // method and path of each request
 	delay time.Duration
-	shut  func(*http.Request) bool // answered with 503 where it is true
+	shut  func(*http.Request) bool // answered with 403 where it is true: nobody tries that again
 }
 
 func newRoad(t testing.TB) *road {
@@ -55,7 +56,7 @@ func newRoad(t testing.TB) *road {
 		r.mu.Unlock()
 		time.Sleep(delay)
 		if shut != nil && shut(q) {
-			w.WriteHeader(http.StatusServiceUnavailable)
+			w.WriteHeader(http.StatusForbidden)
 			return
 		}
 		on.ServeHTTP(w, q)
@@ -114,55 +115,239 @@ func remote(t testing.TB, r *road, targets string, beside string) *config.Releas
 	return cfg
 }
 
-func TestMeasure(t *testing.T) {
+// bucket is the area of a release on the server, as another program sees it.
+func bucket(t testing.TB, r *road, prefix string) *storage.S3 {
+	t.Helper()
+	s, err := storage.OpenS3(t.Context(), storage.S3Options{
+		Endpoint: r.URL, Bucket: storagetest.Bucket, Prefix: prefix, PathStyle: true,
+		AccessKey: storagetest.Access, SecretKey: storagetest.Secret,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// A console whose lease was taken while it was stopped moves nothing when it
+// wakes up, and says why.
+func TestWokenTooLate(t *testing.T) {
 	r := newRoad(t)
-	cfg := remote(t, r, matrixYAML, "")
+	cfg := remote(t, r, releaseYAML, "")
+	state := bucket(t, r, "state")
+	stolen := false
+	e := begun(t, cfg, pipeline.Options{Trades: formats, Makers: beforeFlips(func(*pipeline.Env) {
+		if stolen {
+			return
+		}
+		stolen = true
+		other := `{"generation":99,"nonce":"n","owner":"ann","holder":{"pid":1},"state":"released","beat":3}` + "\n"
+		if _, err := state.Put(t.Context(), "locks/el9.lock", strings.NewReader(other), storage.Always); err != nil {
+			t.Error(err)
+		}
+	})})
+	if err := do(t, e, pipeline.Job{Item: "build:el9"}); err != nil {
+		t.Fatal(err)
+	}
+	err := do(t, e, pipeline.Job{Item: "promote:el9"})
+	if err == nil || !strings.Contains(err.Error(), "lock of the run was lost") || !strings.Contains(config.HintOf(err), "gantry runs") {
+		t.Errorf("it was told: %v (%s)", err, config.HintOf(err))
+	}
+	if it := status(t, e, "promote:el9"); it.Status != checklist.StatusFailed || !strings.Contains(it.Because, "lost") {
+		t.Errorf("it is %s: %s", it.Status, it.Because)
+	}
+	if v := e.View().Targets[0]; v.Production != "" || v.Drift != "" {
+		t.Errorf("production %q, drift %q", v.Production, v.Drift)
+	}
+	if err := do(t, e, pipeline.Job{Item: "promote:el9"}); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+// A console that was killed on another machine keeps nobody from its target: who
+// plans for it outlasts its leases, and settles what it was at.
+func TestDeadConsoleElsewhere(t *testing.T) {
+	r := newRoad(t)
+	cfg := remote(t, r, releaseYAML, "")
 	e := begun(t, cfg, pipeline.Options{Trades: formats})
-	for _, target := range []string{"el8", "el9", "el10"} {
-		for range 3 {
+	state := bucket(t, r, "state")
+	j, err := storage.OpenJournal(t.Context(), state, "journal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const run = "20250101T000000Z-00000000"
+	if _, err := j.Append(t.Context(), storage.Envelope{Actor: "ann", Host: "h", Release: "test-1.0", Type: checklist.RunIntent,
+		Data: []byte(`{"run":"` + run + `","item":"build:el9","verb":"build","title":"Build","target":"el9","risk":"staging"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"locks/el9.lock", "runs/" + run + "/lock"} {
+		held := `{"generation":1,"nonce":"n","owner":"ann","holder":{"pid":1},"state":"held","beat":3}` + "\n"
+		if _, err := state.Put(t.Context(), key, strings.NewReader(held), storage.Always); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := status(t, e, "build:el9").Status; got != checklist.StatusRunning {
+		t.Errorf("at first sight it is %s", got)
+	}
+	if err := do(t, e, pipeline.Job{Item: "build:el9"}); err != nil {
+		t.Error(err)
+	}
+	for _, r := range e.View().Runs {
+		if r.Run.Run == run && (r.Ended == nil || !r.Ended.Looked) {
+			t.Errorf("the dead one: %+v", r.Ended)
+		}
+	}
+}
+
+// A server that does not answer says nothing of what is served.
+func TestServerThatIsIllIsNoDrift(t *testing.T) {
+	r := newRoad(t)
+	cfg := remote(t, r, releaseYAML, "state")
+	e := begun(t, cfg, pipeline.Options{Trades: formats})
+	for _, job := range []string{"build:el9", "promote:el9"} {
+		if err := do(t, e, pipeline.Job{Item: job}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was := e.View().Targets[0]
+	r.set(0, func(q *http.Request) bool { return strings.Contains(q.URL.Path, "/file") })
+	for _, e := range []*pipeline.Engine{open(t, cfg, pipeline.Options{Trades: formats}), open(t, cfg, pipeline.Options{Trades: formats, ReadOnly: true})} {
+		if v := e.View().Targets[0]; v.Unseen == "" || v.Drift != "" || len(v.Snapshots) != len(was.Snapshots) {
+			t.Errorf("unseen %q, drift %q, %d snapshots", v.Unseen, v.Drift, len(v.Snapshots))
+		}
+	}
+}
+
+// The server goes away while a run is on: its end is not journalled, and it is
+// settled by looking as soon as the server is back, by the same console.
+func TestStateGoesAway(t *testing.T) {
+	r := newRoad(t)
+	cfg := remote(t, r, releaseYAML, "")
+	e := begun(t, cfg, pipeline.Options{Trades: formats})
+	storage.OnReach(func(point string) {
+		if point == "run.worked" {
+			r.set(0, func(*http.Request) bool { return true })
+		}
+	})
+	defer storage.OnReach(nil)
+	err := do(t, e, pipeline.Job{Item: "build:el9"})
+	storage.OnReach(nil)
+	if err == nil || !strings.Contains(err.Error(), "could not be journalled") || !strings.Contains(config.HintOf(err), "gantry resolve") {
+		t.Errorf("it was told: %v (%s)", err, config.HintOf(err))
+	}
+	// What was planned cannot be read yet: it is not taken for nothing.
+	r.set(0, func(q *http.Request) bool { return strings.Contains(q.URL.Path, "/plans/") })
+	it := status(t, e, "build:el9")
+	if it.Status != checklist.StatusUnknown {
+		t.Fatalf("it is %s", it.Status)
+	}
+	if err := e.Resolve(t.Context(), it.State.Run.Run); err == nil || status(t, e, "build:el9").Status != checklist.StatusUnknown {
+		t.Errorf("it was settled without its plan: %v", err)
+	}
+	r.set(0, nil)
+	if err := e.Resolve(t.Context(), it.State.Run.Run); err != nil {
+		t.Errorf("settle it: %v", err)
+	}
+	if err := do(t, e, pipeline.Job{Item: "build:el9"}); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+	if report, err := e.VerifyHistory(t.Context()); err != nil || len(report.Damage) > 0 {
+		t.Errorf("journal: %v %v", report.Damage, err)
+	}
+}
+
+// A read-only console asks, and writes nothing, here or there.
+func TestReadOnlyWritesNothingFarAway(t *testing.T) {
+	r := newRoad(t)
+	cfg := remote(t, r, releaseYAML, "")
+	e := begun(t, cfg, pipeline.Options{Trades: formats})
+	for _, job := range []string{"build:el9", "promote:el9", "watch"} {
+		if err := do(t, e, pipeline.Job{Item: job}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	r.took()
+	ro := open(t, cfg, pipeline.Options{Trades: formats, ReadOnly: true})
+	if _, err := ro.Plan(t.Context(), pipeline.Job{Verb: "rollback", Target: "el9"}); err != nil {
+		t.Error(err)
+	}
+	as, err := ro.Artifacts(t.Context(), "")
+	if err == nil {
+		_, err = ro.Findings(t.Context(), as)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := ro.VerifyHistory(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, asked := range r.took() {
+		if !strings.HasPrefix(asked, "GET ") && !strings.HasPrefix(asked, "HEAD ") && !strings.HasPrefix(asked, "LIST ") {
+			t.Errorf("it asked for %s", asked)
+		}
+	}
+	if left, err := os.ReadDir(cache); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+	// A log that somebody asks for is fetched.
+	at, err := ro.RunLog(t.Context(), ro.View().Runs[0].Run.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(at); err != nil || !strings.Contains(string(b), "done") {
+		t.Errorf("the log: %q, %v", b, err)
+	}
+}
+
+// A long journal is packed as it grows: opening a console does not read it entry
+// by entry.
+func TestLongJournalIsPacked(t *testing.T) {
+	r := newRoad(t)
+	cfg := remote(t, r, releaseYAML, "")
+	e := begun(t, cfg, pipeline.Options{Trades: formats})
+	for i := range 140 {
+		if err := e.Tick(t.Context(), "look", fmt.Sprint("time ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Close(); err != nil { // packing is over then
+		t.Fatal(err)
+	}
+	r.took()
+	if n := len(open(t, cfg, pipeline.Options{Trades: formats}).History()); n != 142 {
+		t.Errorf("%d entries", n)
+	}
+	if n := len(r.took()); n > 40 {
+		t.Errorf("%d requests for a journal of 142 entries", n)
+	}
+}
+
+// An idle console on a store asks little.
+func TestIdleConsoleAsksLittle(t *testing.T) {
+	r := newRoad(t)
+	now := time.Now().Add(-time.Hour)
+	e := begun(t, remote(t, r, matrixYAML, ""), pipeline.Options{Trades: formats, Now: func() time.Time { return now }})
+	for range 4 {
+		for _, target := range []string{"el8", "el9", "el10"} {
+			now = now.Add(2 * time.Second)
 			if err := do(t, e, pipeline.Job{Item: "build:" + target}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		r.took()
-		if err := do(t, e, pipeline.Job{Item: "promote:" + target}); err != nil {
+	}
+	r.took()
+	const seconds = 60
+	for range seconds {
+		now = now.Add(time.Second)
+		if err := e.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("a promote in an open console: %d requests", len(r.took()))
 	}
-	show := func(what string) {
-		n := r.took()
-		counts := map[string]int{}
-		for _, s := range n {
-			m, p, _ := strings.Cut(s, " ")
-			counts[m+" "+strings.SplitN(strings.Trim(p, "/"), "/", 2)[0]]++
-		}
-		t.Logf("%s: %d requests %v", what, len(n), counts)
-	}
-	e.Refresh(t.Context())
-	r.took()
-	for range 10 {
-		e.Refresh(t.Context())
-		time.Sleep(time.Second)
-	}
-	show("10 s of an idle console")
-	for _, delay := range []time.Duration{0, 200 * time.Millisecond} {
-		r.set(delay, nil)
-		for _, ro := range []bool{true, false} {
-			began := time.Now()
-			o := open(t, cfg, pipeline.Options{Trades: formats, ReadOnly: ro})
-			t.Logf("opened after %s", time.Since(began))
-			show(fmt.Sprintf("open at %s, read-only %v", delay, ro))
-			began = time.Now()
-			o.Refresh(t.Context())
-			t.Logf("refreshed after %s", time.Since(began))
-			show("refresh")
-			began = time.Now()
-			if _, err := o.Plan(t.Context(), pipeline.Job{Verb: "rollback", Target: "el9"}); err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("planned after %s", time.Since(began))
-			show("plan")
-		}
+	if n := len(r.took()); n > 3*seconds {
+		t.Errorf("%d requests in %d s", n, seconds)
+	} else {
+		t.Logf("%d requests in %d s", n, seconds)
 	}
 }

@@ -28,13 +28,13 @@ func (e *Engine) watch(ctx context.Context, a *Active) {
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer close(over)
-	for _, l := range a.lost {
-		if l == nil {
+	for _, l := range a.locks {
+		if l.Lost() == nil {
 			continue
 		}
 		watchers.Go(func() {
 			select {
-			case <-l:
+			case <-l.Lost():
 				a.cancel(errLost)
 			case <-over:
 			}
@@ -99,6 +99,9 @@ func (e *Engine) keepLog(ctx context.Context, a *Active) error {
 	return err
 }
 
+// logMost bounds a log that is fetched, in bytes.
+const logMost = 1 << 30
+
 // fetchLog gets the log of a run from the store of the state.
 func (e *Engine) fetchLog(ctx context.Context, run, to string) error {
 	r, _, err := e.state.Open(ctx, "runs/"+run+"/log", storage.Range{})
@@ -106,7 +109,7 @@ func (e *Engine) fetchLog(ctx context.Context, run, to string) error {
 		return config.Hint(fmt.Errorf("the log of run %s: %w", run, err), "it is kept where the console ran until the run is over")
 	}
 	defer r.Close()
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return fmt.Errorf("the log of run %s: %w", run, err)
 	}
 	temp, err := os.CreateTemp(filepath.Dir(to), ".log-*")
@@ -114,7 +117,10 @@ func (e *Engine) fetchLog(ctx context.Context, run, to string) error {
 		return fmt.Errorf("the log of run %s: %w", run, err)
 	}
 	defer os.Remove(temp.Name()) // gone by then, unless something failed
-	_, err = io.Copy(temp, r)
+	n, err := io.Copy(temp, io.LimitReader(r, logMost+1))
+	if n > logMost {
+		err = fmt.Errorf("it has more than %d bytes", logMost)
+	}
 	if err = errors.Join(err, temp.Close()); err == nil {
 		err = os.Rename(temp.Name(), to)
 	}

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if at := os.Getenv("GANTRY_TEST_KILL"); at != "" {
 		os.Exit(doomed(at))
 	}
+	if at := os.Getenv("GANTRY_TEST_KILL_GROUP"); at != "" {
+		os.Exit(doomedGroup(at))
+	}
 	if os.Getenv("GANTRY_TEST_RACE") != "" {
 		os.Exit(racer())
 	}

@@ -48,7 +48,10 @@ func (e *Engine) execute(ctx context.Context, a *Active, plan Plan, do work) err
 	switch {
 	case err == nil:
 	case errors.Is(context.Cause(ctx), errLost):
-		end.Outcome, end.Error, end.Hint = checklist.Failed, err.Error(), config.HintOf(errLost)
+		if !errors.Is(err, errLost) { // it knows only that it was stopped
+			err = config.Hint(fmt.Errorf("%w: %w", errLost, err), config.HintOf(errLost))
+		}
+		end.Outcome, end.Error, end.Hint = checklist.Failed, err.Error(), config.HintOf(err)
 	case errors.Is(context.Cause(ctx), errCancelled):
 		end.Outcome, end.Error = checklist.Cancelled, errCancelled.Error()
 		if !errors.Is(err, errCancelled) && !errors.Is(err, context.Canceled) {
@@ -72,6 +75,12 @@ func (e *Engine) execute(ctx context.Context, a *Active, plan Plan, do work) err
 	}
 	if recErr == nil {
 		recErr = e.end(ctx, plan, end)
+	}
+	var settled *settledError
+	if errors.As(recErr, &settled) {
+		err = settled.against(end, err)
+		a.progress.Logf("%v", err)
+		return err
 	}
 	if recErr != nil {
 		// No more is known than the intent: the run is unknown until somebody looks.
@@ -124,6 +133,9 @@ func (e *Engine) moved(ctx context.Context, plan Plan, end *checklist.Ended) err
 		return nil
 	}
 	at, err := s.Pointer(ctx, pointer)
+	if stray := (*storage.Stray)(nil); errors.As(err, &stray) {
+		at, err = config.Inert(stray.Is), nil // somebody else moved it, which is known
+	}
 	if err != nil {
 		return fmt.Errorf("read where %s of %s is: %w", pointer, plan.Target, err)
 	}
@@ -160,11 +172,36 @@ func (e *Engine) end(ctx context.Context, plan Plan, end checklist.Ended) error 
 	return e.record(ctx, plan.Release, checklist.RunEnded, func(state checklist.State) (any, error) {
 		for _, r := range state.Runs {
 			if r.Intent.Run == end.Run && r.Ended != nil {
-				return nil, &ConflictError{Reason: "run " + end.Run + " was already settled as " + string(r.Ended.Outcome)}
+				return nil, &settledError{r, plan.Target}
 			}
 		}
 		return end, nil
 	})
+}
+
+// settledError says that another console found out how a run ended, while this
+// one had lost its locks and could not say so.
+type settledError struct {
+	run    *checklist.Run
+	target string
+}
+
+func (e *settledError) Error() string {
+	return fmt.Sprintf("run %s was settled by another console, as %s", e.run.Run, e.run.Ended.Outcome)
+}
+
+// against compares how the run did end with how it was settled. err is what went
+// wrong with it. Where a pointer moved after somebody had looked, the journal
+// does not know: what is served drifted, and that blocks the next move.
+func (e *settledError) against(end checklist.Ended, err error) error {
+	switch was := e.run.Ended; {
+	case end.Move != nil && was.Move == nil:
+		return config.Hint(errors.Join(&ConflictError{Reason: fmt.Sprintf("%s, and %s of %s moved to %s after that", e, end.Move.Pointer, e.target, end.Move.To)}, err),
+			"look at what is served; to go on from there: gantry adopt "+e.target)
+	case was.Outcome == end.Outcome:
+		return err
+	}
+	return config.Hint(errors.Join(&ConflictError{Reason: e.Error()}, err), "look what others did: gantry history")
 }
 
 // clip makes foreign text harmless and short enough for the journal.

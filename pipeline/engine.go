@@ -145,6 +145,7 @@ func (e *Engine) env(release, version, run string) *Env {
 		Run:     run,
 		Keep:    func(ctx context.Context, text string) error { return e.keep(ctx, run, text) },
 		Kept:    func(ctx context.Context) (string, error) { return e.keptBy(ctx, run) },
+		holds:   func(ctx context.Context) error { return e.holds(ctx, run) },
 		Dial:    e.dial,
 		Reach:   e.reach,
 		Targets: func() []*config.Target { return e.about(release) },

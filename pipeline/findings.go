@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"gantry/config"
 	"gantry/pipeline/channel"
 	"gantry/storage"
@@ -14,17 +16,19 @@ import (
 // Findings tells what looks wrong about staged artifacts, by their keys: packages
 // older than those in production, with other bytes than those of the same
 // version there, and, where the release that is worked on is a final one,
-// pre-releases. It goes by the names of files, as builders give them: a package
+// pre-releases. Those of a target whose production cannot be read say so. It goes by the names of files, as builders give them: a package
 // is read when a snapshot is built.
 func (e *Engine) Findings(ctx context.Context, artifacts []storage.Artifact) (map[string][]string, error) {
 	e.mu.Lock()
 	release := e.chosen(e.fold.Clone())
 	e.mu.Unlock()
 	final := release != nil && channel.Final(release.Kind, release.Version)
-	found := map[string][]string{}
+	all := make([][]channel.Finding, len(e.o.Config.Targets))
+	looking, ctx := errgroup.WithContext(ctx)
+	looking.SetLimit(looks)
 	for i := range e.o.Config.Targets {
 		t := &e.o.Config.Targets[i]
-		at := places(t)
+		at := Places(t)
 		var staged []channel.Package
 		for _, a := range artifacts {
 			if p, ok := channel.Split(t.Format, a.File); ok && slices.Contains(at, a.Place) {
@@ -35,20 +39,31 @@ func (e *Engine) Findings(ctx context.Context, artifacts []storage.Artifact) (ma
 		if len(staged) == 0 {
 			continue
 		}
-		var odd []channel.Finding
 		if final {
-			odd = channel.Early(t.Format, staged)
+			all[i] = channel.Early(t.Format, staged)
 		}
-		if compare := e.o.Trades[t.Format].Compare; compare != nil {
+		compare := e.o.Trades[t.Format].Compare
+		if compare == nil {
+			continue
+		}
+		looking.Go(func() error {
 			there, err := e.produced(ctx, t)
-			if err != nil {
-				return nil, err
+			if err == nil {
+				all[i] = append(all[i], channel.Against(staged, there, compare)...)
+				return nil
 			}
-			odd = append(odd, channel.Against(staged, there, compare)...)
-		}
-		for _, f := range odd {
-			found[f.File] = append(found[f.File], f.What)
-		}
+			for _, p := range staged { // what could not be looked at is no good sign
+				all[i] = append(all[i], channel.Finding{File: p.File, What: "not compared with production: " + clip(err.Error())})
+			}
+			return ctx.Err()
+		})
+	}
+	if err := looking.Wait(); err != nil {
+		return nil, err
+	}
+	found := map[string][]string{}
+	for _, f := range slices.Concat(all...) {
+		found[f.File] = append(found[f.File], f.What)
 	}
 	return found, nil
 }

@@ -279,3 +279,66 @@ func TestClockBehindIsTold(t *testing.T) {
 		t.Errorf("trouble %q", got)
 	}
 }
+
+// A run that another console settled while it was stopped, and that moved its
+// pointer all the same, does not pass: it is drift, until somebody adopts it.
+func TestMovedAfterItWasSettled(t *testing.T) {
+	cfg := setup(t)
+	e := begun(t, cfg, pipeline.Options{Makers: beforeFlips(func(env *pipeline.Env) {
+		forge(t, cfg, "test-1.0", checklist.RunEnded, checklist.Ended{Run: env.Run, Outcome: checklist.Failed, Looked: true})
+	})})
+	if err := do(t, e, pipeline.Job{Item: "build:el9"}); err != nil {
+		t.Fatal(err)
+	}
+	err := do(t, e, pipeline.Job{Item: "promote:el9"})
+	var conflict *pipeline.ConflictError
+	if !errors.As(err, &conflict) || !strings.Contains(config.HintOf(err), "gantry adopt el9") {
+		t.Errorf("it was told: %v (%s)", err, config.HintOf(err))
+	}
+	if v := e.View().Targets[0]; v.Production == "" || v.Drift == "" {
+		t.Errorf("production %q, drift %q", v.Production, v.Drift)
+	}
+	var refused *pipeline.RefusedError
+	if err := do(t, e, pipeline.Job{Item: "promote:el9"}); !errors.As(err, &refused) || !strings.Contains(refused.Hint, "adopt") {
+		t.Errorf("once more: %v", err)
+	}
+}
+
+// The intent of a move begins where the journal says, even where the lock of the
+// target kept nobody away.
+func TestIntentComparesWithTheJournal(t *testing.T) {
+	cfg := setup(t)
+	e := begun(t, cfg, pipeline.Options{})
+	for range 2 {
+		if err := do(t, e, pipeline.Job{Item: "build:el9"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	plan, err := e.Plan(t.Context(), pipeline.Job{Item: "promote:el9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := e.View().Targets[0]
+	storage.OnReach(func(point string) { // another console moves production, whole with its entry
+		if point != "run.locked" {
+			return
+		}
+		storage.OnReach(nil)
+		m := checklist.Move{Pointer: "production", To: v.Snapshots[1].ID}
+		forge(t, cfg, "", checklist.DriftAdopted, checklist.Adopted{Target: "el9", Move: m})
+		if err := os.Symlink("snapshots/"+m.To, filepath.Join(cfg.Path(cfg.Served), v.Path, "production")); err != nil {
+			t.Error(err)
+		}
+	})
+	defer storage.OnReach(nil)
+	var conflict *pipeline.ConflictError
+	if _, err := e.Start(t.Context(), plan, plan.Phrase()); !errors.As(err, &conflict) || !strings.Contains(err.Error(), "by the journal") {
+		t.Errorf("it began: %v", err)
+	}
+	for _, ev := range e.History() {
+		var in checklist.Intent
+		if ev.Type == checklist.RunIntent && decode(t, ev.Data, &in).Verb == "promote" {
+			t.Errorf("an intent: %+v", in)
+		}
+	}
+}

@@ -35,7 +35,7 @@ func (e *Engine) repaint() {
 	if n := len(state.Groups); n > 0 {
 		g := GroupView{Group: *state.Groups[n-1]}
 		g.Own = groups[g.Group.Group] != nil
-		g.Live = g.Ended == nil && (g.Own || slices.ContainsFunc(state.Runs, func(r *checklist.Run) bool {
+		g.Live = g.Ended == nil && (g.Own || seen.group == g.Group.Group || slices.ContainsFunc(state.Runs, func(r *checklist.Run) bool {
 			return r.Intent.Group == g.Group.Group && r.Ended == nil && live(r.Run)
 		}))
 		v.Group = &g

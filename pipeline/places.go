@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"time"
 
 	"gantry/config"
 	"gantry/storage"
@@ -31,6 +32,8 @@ type Trade struct {
 	// Arch reads the architecture of a file that is to be staged, as the staging
 	// area names it; empty where the file goes with every one.
 	Arch func(file *os.File) (string, error)
+	// Expires is when clients stop to accept a snapshot, zero where they never do.
+	Expires func(ctx context.Context, s storage.Served, id string) (time.Time, error)
 	// Compare orders versions of packages: negative where a is older.
 	Compare func(a, b string) int
 }
@@ -172,6 +175,9 @@ func (e *Engine) keepRuns() error {
 		return config.Hint(fmt.Errorf("find a place for the logs of runs: %w", err), "set HOME or XDG_CACHE_HOME")
 	}
 	e.local = filepath.Join(cache, "gantry", short(e.o.Config.State, e.o.Config.Dir()), "runs")
+	if e.o.ReadOnly {
+		return nil // it has none of its own
+	}
 	if err := os.MkdirAll(e.local, 0o700); err != nil {
 		return fmt.Errorf("make a place for the logs of runs: %w", err)
 	}

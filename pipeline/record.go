@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -53,12 +54,35 @@ func (e *Engine) record(ctx context.Context, release, kind string, decide func(c
 			return fmt.Errorf("write %s to the journal: %w", kind, err)
 		}
 		e.apply([]storage.Envelope{entry})
+		if packs(entry.Seq) {
+			e.pack(ctx)
+		}
 		return nil
 	}
 	return &ConflictError{
 		Reason: "others kept writing to the journal first",
 		Hint:   "look at what they do: gantry history",
 	}
+}
+
+// packs tells whether the journal is to be packed behind an entry: so that not
+// more than a quarter of a long one has to be read entry by entry.
+func packs(seq uint64) bool {
+	return seq >= 128 && seq%(uint64(1)<<bits.Len64(seq)/8) == 0
+}
+
+// pack packs the journal in the background; Close waits for it. A pack is a copy:
+// without it, opening a console takes longer, and the next one is tried in time.
+func (e *Engine) pack(ctx context.Context) {
+	if e.enter() != nil {
+		return
+	}
+	go func() {
+		defer e.runs.Done()
+		ctx, enough := context.WithTimeout(context.WithoutCancel(ctx), aftermath)
+		defer enough()
+		_ = e.journal.Pack(ctx)
+	}()
 }
 
 // news reads what others wrote since, and tells how many entries that was.

@@ -2,14 +2,14 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"path/filepath"
+	"maps"
 	"regexp"
-	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -22,6 +22,7 @@ import (
 // often that it is most of what a console does.
 const (
 	inputsAge  = 5 * time.Second // at least, where nothing changed
+	inputsFar  = time.Minute     // the same where targets are on other machines
 	idleShare  = 100             // times as long as it took, where nothing changed
 	busyShare  = 10              // times as long, where something did
 	inputsLast = 5 * time.Minute // at most
@@ -32,8 +33,10 @@ type observation struct {
 	targets map[string]TargetView // pointers and snapshots, by target
 	live    map[string]Status     // runs that are alive, with their progress
 	dead    bool                  // a run without an end is not alive
+	group   string                // the latest group, where a console is at it
 	inputs  map[string]input      // by item
 	looked  time.Time             // when targets were
+	listed  time.Time             // when their snapshots were
 	seq     uint64                // of the journal then
 	rest    string                // what inputs plainly rest on, as it was
 	taken   time.Time             // when inputs were
@@ -96,7 +99,7 @@ func (o observation) drifts() bool {
 
 func (e *Engine) observe(ctx context.Context) observation {
 	e.mu.Lock()
-	state, before, anew := e.fold.Clone(), e.seen, e.anew
+	state, before, anew, own := e.fold.Clone(), e.seen, e.anew, maps.Clone(e.active)
 	e.anew = false // what is said from here on is for the next look
 	last := time.Time{}
 	if n := len(e.events); n > 0 {
@@ -106,7 +109,7 @@ func (e *Engine) observe(ctx context.Context) observation {
 	now := e.o.Now()
 	seen := observation{
 		targets: map[string]TargetView{}, live: map[string]Status{},
-		inputs: before.inputs, rest: before.rest, taken: before.taken, took: before.took,
+		inputs: before.inputs, rest: before.rest, taken: before.taken, took: before.took, listed: before.listed,
 	}
 	if err := e.journal.Damage(); err != nil {
 		seen.trouble = append(seen.trouble, config.Inert(err.Error())+"; nothing can be written to it")
@@ -119,23 +122,31 @@ func (e *Engine) observe(ctx context.Context) observation {
 	if seen.seq = state.Seq; !again {
 		seen.targets, seen.looked = before.targets, before.looked
 	}
-	for i := range e.o.Config.Targets {
-		if !again {
-			break
+	if again {
+		whole := anew || e.near() || state.Seq != before.seq || now.Sub(before.listed) >= listAge || now.Before(before.listed)
+		if seen.listed = now; !whole {
+			seen.listed = before.listed
 		}
-		t := &e.o.Config.Targets[i]
-		v := e.look(ctx, t, state.Targets[string(t.Name)], state.OpenRun(string(t.Name)), before.targets[string(t.Name)])
-		seen.targets[v.Name] = v
+		for _, v := range e.lookAll(ctx, state, before.targets, whole) {
+			seen.targets[v.Name] = v
+		}
 	}
 	for _, r := range state.Runs {
 		if r.Ended != nil {
 			continue
 		}
-		if e.alive(ctx, r.Run) {
+		_, mine := own[r.Run]
+		switch {
+		case mine: // View tells of it as it is then
+			seen.live[r.Run] = Status{}
+		case e.alive(ctx, r.Run):
 			seen.live[r.Run] = e.told(ctx, r.Run)
-		} else {
+		default:
 			seen.dead = true
 		}
+	}
+	if n := len(state.Groups); n > 0 && state.Groups[n-1].Ended == nil && e.alive(ctx, state.Groups[n-1].Group) {
+		seen.group = state.Groups[n-1].Group
 	}
 	release := e.chosen(state)
 	if release == nil || !release.ClosedAt.IsZero() {
@@ -144,6 +155,9 @@ func (e *Engine) observe(ctx context.Context) observation {
 	}
 	rest, age := e.rest(ctx, release, seen.targets), now.Sub(before.taken)
 	wait := max(inputsAge, min(idleShare*before.took, inputsLast))
+	if !e.near() {
+		wait = max(wait, inputsFar)
+	}
 	if rest != before.rest {
 		wait = min(busyShare*before.took, inputsLast)
 	}
@@ -159,20 +173,6 @@ func (e *Engine) observe(ctx context.Context) observation {
 		seen.inputs, seen.rest, seen.taken, seen.took = inputs, rest, now, time.Since(began)
 	}
 	return seen
-}
-
-// lookAge is how long what was seen of targets on other machines is good for, on
-// a screen. What acts looks anew.
-const lookAge = 5 * time.Second
-
-// near tells whether to look at every target costs next to nothing.
-func (e *Engine) near() bool {
-	for _, s := range e.served {
-		if !filepath.IsAbs(s.Path()) {
-			return false
-		}
-	}
-	return true
 }
 
 // skew is how far apart the clocks of two consoles may be.
@@ -195,7 +195,7 @@ func (e *Engine) rest(ctx context.Context, release *checklist.ReleaseState, targ
 		v := targets[string(t.Name)]
 		fmt.Fprintf(&b, " %s %s %d", v.Staging, v.Production, len(v.Snapshots))
 		if d, ok := e.staging.Store().(*storage.Dir); ok {
-			for _, p := range places(t) {
+			for _, p := range Places(t) {
 				o, _ := d.Stat(ctx, strings.TrimSuffix(p.Prefix(), "/")) // one that is missing is as good
 				b.WriteString(" " + o.Version)
 			}
@@ -204,84 +204,18 @@ func (e *Engine) rest(ctx context.Context, release *checklist.ReleaseState, targ
 	return b.String()
 }
 
-// look reads what a target serves and compares it with the journal. What open is
-// about to say, the run that is at it, is no drift. before is what the look before this one found.
-func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointers, open *checklist.Run, before TargetView) TargetView {
-	v := TargetView{Name: string(t.Name), Format: string(t.Format), Path: t.Path, URL: t.URL, Places: places(t)}
-	if p != nil {
-		v.Journal = *p
-	}
-	s := e.served[v.Name]
-	ids, err := s.Snapshots(ctx)
-	if err != nil {
-		v.unclear(err)
-		return v
-	}
-	for name, at := range map[string]*string{"staging": &v.Staging, "production": &v.Production} {
-		if *at, err = s.Pointer(ctx, name); err != nil {
-			v.unclear(err)
-		}
-	}
-	if v.Drift == "" && v.Unseen == "" {
-		v.Drift = drift(v, open)
-	}
-	for _, id := range slices.Backward(ids) {
-		sv := SnapshotView{ID: id, Current: id == v.Production}
-		if at, err := time.Parse("20060102T150405Z", id); err == nil {
-			sv.Created = at
-		}
-		for _, pub := range v.Journal.Published {
-			if pub.Snapshot == id {
-				sv.Published = pub.From
-			}
-		}
-		if was := slices.IndexFunc(before.Snapshots, func(b SnapshotView) bool { return b.ID == id }); was >= 0 {
-			sv.TwinOf = before.Snapshots[was].TwinOf // a snapshot never changes: its head is read once
-		} else if m, err := s.Head(ctx, id); err == nil {
-			sv.TwinOf = config.Inert(m.TwinOf)
-		}
-		v.Snapshots = append(v.Snapshots, sv)
-	}
-	return v
-}
-
-// unclear notes why it cannot be told what is served: nobody answers, which says
-// nothing of what is there, or there is something that no gantry left so.
-func (v *TargetView) unclear(err error) {
-	var away net.Error
-	if errors.As(err, &away) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		v.Unseen = config.Inert(err.Error())
-		return
-	}
-	v.Drift = config.Inert(err.Error())
-}
-
-// drift says in words where what is served differs from what the journal says
-// and from what a run that is not over was let to make of it.
-func drift(v TargetView, open *checklist.Run) string {
-	for _, p := range []struct{ name, is string }{{"production", v.Production}, {"staging", v.Staging}} {
-		if open != nil && open.Move != nil && open.Move.Pointer == p.name && open.Move.To == p.is {
-			continue
-		}
-		if says := v.Journal.Current[p.name]; says != p.is {
-			return p.name + " serves " + orNothing(p.is) + ", the journal says " + orNothing(says)
-		}
-	}
-	return ""
-}
-
-func orNothing(id string) string {
-	if id == "" {
-		return "nothing"
-	}
-	return id
-}
-
 var runForm = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$`)
+
+// asking is how many items are asked at a time what they rest on: on a store each
+// question is several requests, one after another.
+const asking = 16
 
 // inputs asks the steps of completed items what they rest on now.
 func (e *Engine) inputs(ctx context.Context, release *checklist.ReleaseState, of func(item string) bool) (map[string]input, error) {
 	now := map[string]input{}
+	var mu sync.Mutex // guards now
+	var asked errgroup.Group
+	asked.SetLimit(asking)
 	env := e.env(release.ID, release.Version, "")
 	env.Staging = e.staging.View() // several items rest on one listing
 	for _, section := range release.Checklist.Sections {
@@ -294,13 +228,24 @@ func (e *Engine) inputs(ctx context.Context, release *checklist.ReleaseState, of
 			if err != nil {
 				continue
 			}
-			if o, ok := step.(Observer); ok {
-				now[item.ID] = input{st.Run.Intent.Run, observed(ctx, o, env)}
+			o, ok := step.(Observer)
+			if !ok {
+				continue
 			}
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
+			asked.Go(func() error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				in := input{st.Run.Intent.Run, observed(ctx, o, env)}
+				mu.Lock()
+				now[item.ID] = in
+				mu.Unlock()
+				return ctx.Err()
+			})
 		}
+	}
+	if err := asked.Wait(); err != nil {
+		return nil, err
 	}
 	return now, nil
 }

@@ -86,19 +86,18 @@ func (e *Engine) RunLog(ctx context.Context, run string) (string, error) {
 	return at, e.fetchLog(ctx, run, at)
 }
 
-// interrupted are the runs that a filter takes, whose end the journal does not
-// know and that no console is at, oldest first.
-func (e *Engine) interrupted(ctx context.Context, of func(*checklist.Run) bool) []*checklist.Run {
+// endless are the runs that a filter takes and whose end the journal does not
+// know, oldest first; those of this console are not among them.
+func (e *Engine) endless(of func(*checklist.Run) bool) []*checklist.Run {
 	e.mu.Lock()
-	runs := e.fold.Clone().Runs
-	e.mu.Unlock()
-	var dead []*checklist.Run
-	for _, r := range runs {
-		if r.Ended == nil && of(r) && !e.alive(ctx, r.Intent.Run) {
-			dead = append(dead, r)
+	defer e.mu.Unlock()
+	var all []*checklist.Run
+	for _, r := range e.fold.Runs {
+		if r.Ended == nil && of(r) && e.active[r.Intent.Run] == nil {
+			all = append(all, r)
 		}
 	}
-	return dead
+	return all
 }
 
 // settle looks at the interrupted runs that keep an item from being done: those
@@ -110,10 +109,20 @@ func (e *Engine) settle(ctx context.Context, item checklist.Item, release *check
 			last = st.Run.Intent.Run
 		}
 	}
-	for _, r := range e.interrupted(ctx, func(r *checklist.Run) bool {
+	_, leases := e.locks.(*storage.Leases)
+	for _, r := range e.endless(func(r *checklist.Run) bool {
 		return r.Intent.Run == last || item.Target != "" && r.Target == item.Target && r.Risk != checklist.Safe
 	}) {
-		if err := e.Resolve(ctx, r.Intent.Run); err != nil {
+		// Whether the holder of a lease lives is not seen at first sight: to take it is
+		// to wait until that is seen.
+		if !leases && e.alive(ctx, r.Intent.Run) {
+			continue
+		}
+		err := e.Resolve(ctx, r.Intent.Run)
+		if leases && (errors.As(err, new(*ConflictError)) || errors.As(err, new(*RefusedError))) {
+			continue // a console is at it
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -176,8 +185,7 @@ func (e *Engine) settled(ctx context.Context, r *checklist.Run) error {
 		return fmt.Errorf("look at what run %s did: %w", run, err)
 	}
 	err = e.end(ctx, plan, end)
-	var other *ConflictError
-	if errors.As(err, &other) {
+	if errors.As(err, new(*settledError)) {
 		return nil // another console looked first
 	}
 	return err
@@ -195,11 +203,14 @@ func (e *Engine) kept(ctx context.Context, r *checklist.Run) (Plan, error) {
 		return plan, nil
 	}
 	f, _, err := e.state.Open(ctx, "plans/"+r.Plan+".json", storage.Range{})
-	if err != nil {
-		return plan, ctx.Err()
+	var b []byte
+	if err == nil {
+		defer f.Close()
+		b, err = io.ReadAll(io.LimitReader(f, 256<<20))
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 256<<20))
+	if err != nil && away(err) { // it may be there: nobody could look
+		return plan, fmt.Errorf("read the plan of run %s: %w", r.Run, err)
+	}
 	var p Plan
 	if err != nil || json.Unmarshal(b, &p) != nil || p.Digest() != r.Plan || p.Target != r.Target || !sameMove(p.Move, r.Move) {
 		return plan, ctx.Err()
@@ -230,5 +241,8 @@ func (e *Engine) sight(ctx context.Context, run string, plan Plan) (seen Seen, e
 		return Seen{}, nil
 	}
 	at, err := s.Pointer(ctx, plan.Move.Pointer)
+	if errors.As(err, new(*storage.Stray)) {
+		return Seen{}, nil
+	}
 	return Seen{Done: err == nil && at == plan.Move.To}, err
 }

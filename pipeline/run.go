@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"gantry/checklist"
+	"gantry/config"
 	"gantry/storage"
 )
 
@@ -18,10 +20,10 @@ type Active struct {
 	folder   *os.Root // of its log and progress, beside the journal
 	progress *Progress
 	cancel   context.CancelCauseFunc
-	done     chan struct{}     // closed by execute
-	lost     []<-chan struct{} // closed when a lock of the run was taken away
-	told     time.Time         // when others were told of the progress, on a store
-	err      error             // set before done is closed
+	done     chan struct{}  // closed by execute
+	locks    []storage.Lock // of its target and of itself
+	told     time.Time      // when others were told of the progress, on a store
+	err      error          // set before done is closed
 }
 
 // ID names the run.
@@ -38,6 +40,10 @@ func (a *Active) Wait() error {
 	<-a.done
 	return a.err
 }
+
+// aftermath is how long a run that is over may take to bring its log to a store
+// and to look round, where the store does not answer.
+const aftermath = time.Minute
 
 // work is what a run does; run is its id.
 type work func(ctx context.Context, run string, p *Progress) (Evidence, error)
@@ -65,8 +71,10 @@ func (e *Engine) begin(ctx context.Context, plan Plan, given consent, ready func
 		defer close(a.done)
 		defer e.signal()
 		a.err = e.execute(runCtx, a, plan, do)
+		after, enough := context.WithTimeout(context.WithoutCancel(ctx), aftermath)
+		defer enough()
 		err := a.progress.log.Close()
-		if err = errors.Join(err, e.keepLog(context.WithoutCancel(ctx), a)); err != nil && a.err == nil {
+		if err = errors.Join(err, e.keepLog(after, a)); err != nil && a.err == nil {
 			a.err = fmt.Errorf("the run is done, its log is not whole: %w", err)
 		}
 		cancel(nil)
@@ -75,7 +83,7 @@ func (e *Engine) begin(ctx context.Context, plan Plan, given consent, ready func
 		delete(e.active, a.id)
 		e.anew = true
 		e.mu.Unlock()
-		if e.Refresh(context.WithoutCancel(ctx)) != nil {
+		if e.Refresh(after) != nil {
 			e.repaint() // the next look will say what is wrong
 		}
 	}()
@@ -97,11 +105,16 @@ func (e *Engine) enter() error {
 // free lets all of that go; where there is an error, it has been.
 func (e *Engine) intended(ctx context.Context, plan Plan, given consent, ready func(context.Context) error) (_ *Active, free func(), err error) {
 	id := e.newRun()
-	var held []func()
-	var lost []<-chan struct{}
+	var locks []storage.Lock
+	var folder *os.Root
 	release := func() {
-		for _, let := range held {
-			let()
+		var letting sync.WaitGroup
+		for _, l := range locks {
+			letting.Go(func() { l.Release() }) // what cannot be released ends with this process, or is outlasted
+		}
+		letting.Wait()
+		if folder != nil {
+			folder.Close()
 		}
 	}
 	defer func() {
@@ -112,8 +125,7 @@ func (e *Engine) intended(ctx context.Context, plan Plan, given consent, ready f
 	hold := func(key string) error {
 		l, err := e.locks.Lock(ctx, key)
 		if err == nil {
-			held = append(held, func() { l.Release() })
-			lost = append(lost, l.Lost())
+			locks = append(locks, l)
 		}
 		return err
 	}
@@ -137,20 +149,18 @@ func (e *Engine) intended(ctx context.Context, plan Plan, given consent, ready f
 			os.RemoveAll(at) // of a run that never began
 		}
 	}()
-	folder, err := os.OpenRoot(at)
-	if err != nil {
+	if folder, err = os.OpenRoot(at); err != nil {
 		return nil, nil, fmt.Errorf("begin run %s: %w", id, err)
 	}
-	held = append(held, func() { folder.Close() })
 	log, err := folder.OpenFile("log", os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o640)
 	if err != nil {
 		return nil, nil, fmt.Errorf("begin the log of run %s: %w", id, err)
 	}
-	if err := e.intend(ctx, id, plan, given); err != nil {
+	if err := e.intend(ctx, id, plan, given, locks); err != nil {
 		log.Close()
 		return nil, nil, err
 	}
-	return &Active{id: id, folder: folder, progress: NewProgress(NewLog(log, e.o.Now)), done: make(chan struct{}), lost: lost}, release, nil
+	return &Active{id: id, folder: folder, progress: NewProgress(NewLog(log, e.o.Now)), done: make(chan struct{}), locks: locks}, release, nil
 }
 
 // busy tells who holds the lock of a target.
@@ -169,8 +179,10 @@ func (e *Engine) busy(ctx context.Context, target string, err error) error {
 	return &ConflictError{Reason: target + " is busy: " + who, Hint: "wait for it, or cancel it: gantry cancel RUN"}
 }
 
-// intend writes the intent if every gate is open in the state it follows.
-func (e *Engine) intend(ctx context.Context, id string, plan Plan, given consent) error {
+// intend writes the intent if every gate is open in the state it follows. What
+// the intent is about to move is where the plan has it by the journal as well:
+// so of two whose plans are alike one is let, even where locks fail.
+func (e *Engine) intend(ctx context.Context, id string, plan Plan, given consent, locks []storage.Lock) error {
 	storage.Reach("run.locked")
 	inputs, err := e.needed(ctx, plan)
 	if err != nil {
@@ -188,6 +200,15 @@ func (e *Engine) intend(ctx context.Context, id string, plan Plan, given consent
 				return nil, err
 			}
 		}
+		if m := plan.Move; m != nil && current(state, plan.Target, m.Pointer) != m.From {
+			return nil, &ConflictError{
+				Reason: fmt.Sprintf("the plan is void: by the journal %s of %s is at %s, not at %s", m.Pointer, plan.Target,
+					orNothing(current(state, plan.Target, m.Pointer)), orNothing(m.From)),
+				Hint: "look at who moved what: gantry history"}
+		}
+		if lost(locks) {
+			return nil, errLost
+		}
 		return checklist.Intent{
 			Run: id, Item: plan.Item.ID, Verb: plan.Verb, Title: plan.Title, Target: plan.Target,
 			Risk: plan.Risk, Plan: plan.Digest(), Phrase: given.typed, Group: given.group, Move: plan.Move,
@@ -197,4 +218,35 @@ func (e *Engine) intend(ctx context.Context, id string, plan Plan, given consent
 		storage.Reach("run.intended")
 	}
 	return err
+}
+
+// lost tells whether one of the locks was taken away.
+func lost(locks []storage.Lock) bool {
+	for _, l := range locks {
+		select {
+		case <-l.Lost(): // nil where that cannot be
+			return true
+		default:
+		}
+	}
+	return false
+}
+
+// holds makes sure that a run of this console holds its locks at this moment.
+func (e *Engine) holds(ctx context.Context, run string) error {
+	e.mu.Lock()
+	a := e.active[run]
+	e.mu.Unlock()
+	if a == nil {
+		return fmt.Errorf("no run %s is at work here", config.Inert(run))
+	}
+	for _, l := range a.locks {
+		if err := l.Confirm(ctx); errors.Is(err, storage.ErrConflict) {
+			a.cancel(errLost)
+			return fmt.Errorf("%w: %w", errLost, err)
+		} else if err != nil {
+			return fmt.Errorf("make sure that nobody took the lock of the run: %w", err)
+		}
+	}
+	return nil
 }

@@ -94,4 +94,17 @@ type Env struct {
 	Reach func(ctx context.Context) []Reached
 	// History is what the journal says of a target.
 	History func(target string) checklist.Pointers
+
+	holds func(ctx context.Context) error
+}
+
+// Holds makes sure that the run holds its target at this moment. It is asked for
+// right before what cannot be taken back: where locks are leases, a console that
+// was stopped for a while, or whose machine slept, may have lost it and not know
+// yet. Outside an engine it is nil.
+func (env *Env) Holds(ctx context.Context) error {
+	if env.holds == nil {
+		return nil
+	}
+	return env.holds(ctx)
 }

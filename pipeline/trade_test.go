@@ -23,12 +23,21 @@ type trade struct {
 	cfg   *config.Release
 	block chan struct{} // build waits for it, where it is not nil
 
-	strict bool // refuses to promote what production serves already
+	before func(*pipeline.Env) // it moves a pointer
+	strict bool                // refuses to promote what production serves already
 }
 
 func makers(block chan struct{}) pipeline.Makers {
 	m := func(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		return &trade{item: item, cfg: cfg, block: block}, nil
+	}
+	return pipeline.Makers{"rpm": m, "check": m}
+}
+
+// beforeFlips makes steps that let something happen right before they move a pointer.
+func beforeFlips(happens func(*pipeline.Env)) pipeline.Makers {
+	m := func(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+		return &trade{item: item, cfg: cfg, before: happens}, nil
 	}
 	return pipeline.Makers{"rpm": m, "check": m}
 }
@@ -92,6 +101,12 @@ func (t *trade) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, 
 	case "promote", "rollback":
 		s, err := t.served(env)
 		if err != nil {
+			return nil, err
+		}
+		if t.before != nil {
+			t.before(env)
+		}
+		if err := env.Holds(ctx); err != nil {
 			return nil, err
 		}
 		return pipeline.Evidence{"to": plan.Move.To}, s.Flip(ctx, "production", plan.Move.From, plan.Move.To)

@@ -36,8 +36,9 @@ type TargetView struct {
 	Places     []storage.Place // where its artifacts are staged
 	Staging    string          // snapshot that is served there, empty without
 	Production string
-	Unseen     string // why it cannot be told what is served, in words; empty where it can
-	Drift      string // what is served against what the journal says, in words; empty where they agree
+	Unseen     string   // why it cannot be told what is served, in words; empty where it can
+	Drift      string   // what is served against what the journal says, in words; empty where they agree
+	Warnings   []string // of what production serves, in words
 	Journal    checklist.Pointers
 	Snapshots  []SnapshotView // newest first
 	Busy       string         // run that is at it
@@ -66,6 +67,11 @@ type SnapshotView struct {
 	TwinOf    string
 	Published time.Time // when production last began to serve it, zero if never
 	Current   bool      // production serves it
+
+	Expires time.Time // when clients stop to accept it, of what production serves; zero if never
+
+	read  bool // TwinOf is what its head says
+	timed bool // Expires is known
 }
 
 // RunView is a run at a moment.
@@ -79,7 +85,7 @@ type RunView struct {
 // GroupView is a group at a moment.
 type GroupView struct {
 	checklist.Group
-	Live   bool   // this console is at it, or a run of it is alive
+	Live   bool   // a console is at it
 	Own    bool   // this console is
 	Status Status // progress, where this console is
 }

@@ -233,8 +233,11 @@ func (j *Journal) probe(ctx context.Context) error {
 	key := j.prefix + "/probe-" + nonce()
 	_, first := j.store.Put(ctx, key, strings.NewReader("probe"), IfAbsent)
 	if first != nil {
-		return config.Hint(fmt.Errorf("try the journal's store: create a file if-absent (link): %w", first),
-			"put the state on a file system with hard links that you may write to")
+		hint := config.HintOf(first)
+		if hint == "" {
+			hint = "put the state on a file system with hard links that you may write to"
+		}
+		return config.Hint(fmt.Errorf("try the journal's store: create a file if-absent: %w", first), hint)
 	}
 	_, second := j.store.Put(ctx, key, strings.NewReader("probe"), IfAbsent)
 	if err := j.store.Delete(ctx, key); err != nil {

@@ -27,12 +27,11 @@ type Leases struct {
 	store Store
 	owner string
 	self  process
-	beat  time.Duration // between two renewals
-	ttl   time.Duration // unchanged for so long, a lease is of a dead holder
 
 	mu   sync.Mutex
 	held map[string]bool
 	seen map[string]sighting
+	left map[string]string // by key, the nonce of a lease that was let go of and is held by what the store says
 }
 
 // sighting is since when a lease has the version that it has.
@@ -64,15 +63,17 @@ const (
 	leaseReleased = "released"
 	maxLease      = 16 << 10 // bytes
 
-	leaseBeat = 3 * time.Second
-	leaseTTL  = 10 * time.Second
+	leaseBeat = 3 * time.Second  // between two renewals
+	leaseTry  = 5 * time.Second  // for one of them: a connection that hangs leaves time for another
+	leaseKeep = 10 * time.Second // not renewed for so long, its holder gives it up
+	leaseTTL  = 15 * time.Second // unchanged for so long, a lease is of a dead holder
 )
 
 // NewLeases makes locks on a store. owner says who holds them, to others.
 func NewLeases(s Store, owner string) *Leases {
 	return &Leases{
-		store: s, owner: owner, self: thisProcess(), beat: leaseBeat, ttl: leaseTTL,
-		held: map[string]bool{}, seen: map[string]sighting{},
+		store: s, owner: owner, self: thisProcess(),
+		held: map[string]bool{}, seen: map[string]sighting{}, left: map[string]string{},
 	}
 }
 
@@ -160,7 +161,7 @@ func (l *Leases) outlast(ctx context.Context, key string, was lease, at Object) 
 		select {
 		case <-ctx.Done():
 			return at, was, ctx.Err()
-		case <-time.After(l.beat / 4):
+		case <-time.After(leaseBeat / 4):
 		}
 		is, o, err := l.read(ctx, key)
 		if err != nil {
@@ -183,7 +184,7 @@ func (l *Leases) over(key string, is lease, version string) bool {
 		delete(l.seen, key)
 		return true
 	}
-	if l.self.sees(is.Holder) == dead {
+	if l.self.sees(is.Holder) == dead || l.left[key] == is.Nonce {
 		return true
 	}
 	s, known := l.seen[key]
@@ -191,12 +192,21 @@ func (l *Leases) over(key string, is lease, version string) bool {
 		l.seen[key] = sighting{version, time.Now()}
 		return false
 	}
-	return time.Since(s.since) >= l.ttl
+	return time.Since(s.since) >= leaseTTL
+}
+
+// leave notes that nobody holds a lease any more, although the store could not
+// be told.
+func (l *Leases) leave(key, nonce string) {
+	l.mu.Lock()
+	l.left[key] = nonce
+	l.mu.Unlock()
 }
 
 func (l *Leases) forget(key string) {
 	l.mu.Lock()
 	delete(l.seen, key)
+	delete(l.left, key)
 	l.mu.Unlock()
 }
 

@@ -31,8 +31,8 @@ type heldLease struct {
 func (l *Leases) hold(ctx context.Context, key string, is lease, version string, written time.Time) *heldLease {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	h := &heldLease{leases: l, key: key, stop: stop, is: is, version: version, lost: make(chan struct{})}
-	h.watch = time.AfterFunc(l.ttl/2-time.Since(written), h.lose)
-	h.done.Go(func() { h.run(ctx) })
+	h.watch = time.AfterFunc(leaseKeep-time.Since(written), h.lose)
+	h.done.Go(func() { h.run(ctx, written) })
 	return h
 }
 
@@ -42,8 +42,10 @@ func (h *heldLease) Lost() <-chan struct{} { return h.lost }
 
 func (h *heldLease) lose() { h.gone.Do(func() { close(h.lost) }) }
 
-func (h *heldLease) run(ctx context.Context) {
-	tick := time.NewTimer(h.leases.beat)
+// run renews the lease. A beat begins when the one before was sent: a server that
+// takes long to answer leaves no time to wait as well.
+func (h *heldLease) run(ctx context.Context, sent time.Time) {
+	tick := time.NewTimer(leaseBeat - time.Since(sent))
 	defer tick.Stop()
 	for {
 		select {
@@ -53,16 +55,17 @@ func (h *heldLease) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		limited, cancel := context.WithTimeout(ctx, h.leases.ttl/2)
+		sent = time.Now()
+		limited, cancel := context.WithTimeout(ctx, leaseTry)
 		err := h.renew(limited, leaseHeld)
 		cancel()
 		switch {
 		case err == nil:
-			tick.Reset(h.leases.beat)
+			tick.Reset(leaseBeat - time.Since(sent))
 		case errors.Is(err, ErrConflict):
 			h.lose()
 		default:
-			tick.Reset(h.leases.beat / 4) // until the watch closes lost
+			tick.Reset(leaseBeat / 4) // until the watch closes lost
 		}
 	}
 }
@@ -81,7 +84,7 @@ func (h *heldLease) renew(ctx context.Context, state string) error {
 		o, err := h.leases.write(ctx, h.key, next, IfMatch(h.version))
 		if err == nil {
 			h.is, h.version = next, o.Version
-			h.watch.Reset(h.leases.ttl/2 - time.Since(asked))
+			h.watch.Reset(leaseKeep - time.Since(asked))
 			return nil
 		}
 		if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
@@ -103,8 +106,10 @@ func (h *heldLease) renew(ctx context.Context, state string) error {
 	return fmt.Errorf("the lease %s changes all the time: %w", h.key, ErrConflict)
 }
 
-// confirm renews the lease now: nobody had taken it when confirm returns nil.
-func (h *heldLease) confirm(ctx context.Context) error {
+// Confirm renews the lease now: nobody had taken it when Confirm returns nil. A
+// process that was stopped, or a machine that slept, learns by it what happened
+// meanwhile.
+func (h *heldLease) Confirm(ctx context.Context) error {
 	select {
 	case <-h.lost:
 		return fmt.Errorf("the lease %s was lost: %w", h.key, ErrConflict)
@@ -142,13 +147,16 @@ func (h *heldLease) end(last func(context.Context) error) error {
 	if over {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), h.leases.ttl)
+	ctx, cancel := context.WithTimeout(context.Background(), leaseTTL)
 	defer cancel()
 	err := last(ctx)
 	h.mu.Lock()
 	h.over = true
 	h.mu.Unlock()
 	h.watch.Stop()
+	if err != nil {
+		h.leases.leave(h.key, h.is.Nonce)
+	}
 	h.leases.letGo(h.key)
 	return err
 }

@@ -2,13 +2,15 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"gantry/config"
 )
@@ -20,14 +22,17 @@ func (s *Staging) List(ctx context.Context, p Place) ([]Artifact, error) {
 	if s.listed == nil {
 		return s.list(ctx, p)
 	}
-	if as, ok := s.listed[p]; ok {
-		return slices.Clone(as), nil
+	l := s.listed(p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.done {
+		var err error
+		if l.all, err = s.list(ctx, p); err != nil {
+			return nil, err
+		}
+		l.done = true
 	}
-	as, err := s.list(ctx, p)
-	if err == nil {
-		s.listed[p] = slices.Clone(as)
-	}
-	return as, err
+	return slices.Clone(l.all), nil
 }
 
 func (s *Staging) list(ctx context.Context, p Place) ([]Artifact, error) {
@@ -55,7 +60,7 @@ func (s *Staging) list(ctx context.Context, p Place) ([]Artifact, error) {
 		switch {
 		case a.Verdict != "":
 		case !paired:
-			a.Verdict, a.Detail = MissingSidecar, "there is no "+config.Inert(a.File)+sidecarSuffix+" beside it"
+			a.Verdict, a.Detail = MissingSidecar, noSidecar(a.File)
 		case sidecar.Link:
 			a.Verdict, a.Detail = MalformedSidecar, "its sidecar is a symbolic link or no file at all"
 		default:
@@ -89,13 +94,17 @@ func listed(p Place, o Object) Artifact {
 	return a
 }
 
-// readSidecars reads the sidecars of those artifacts, several at a time.
+// readSidecars reads the sidecars of those artifacts, several at a time. One that
+// a directory cannot give is malformed; a server that cannot give one ends the
+// listing, since it says nothing about any of them.
 func (s *Staging) readSidecars(ctx context.Context, p Place, as []Artifact, which []int) error {
+	all, ctx := errgroup.WithContext(ctx)
 	open := func(name string) (io.ReadCloser, error) {
 		r, _, err := s.store.Open(ctx, p.Prefix()+name, Range{})
 		return r, err
 	}
-	if d, ok := s.store.(*Dir); ok && len(which) > 0 {
+	d, local := s.store.(*Dir)
+	if local && len(which) > 0 {
 		at, err := d.folder(strings.TrimSuffix(p.Prefix(), "/"), false)
 		if err != nil {
 			return fmt.Errorf("read the sidecars of %s: %w", p.Prefix(), err)
@@ -107,38 +116,49 @@ func (s *Staging) readSidecars(ctx context.Context, p Place, as []Artifact, whic
 		}
 	}
 	var next atomic.Int64
-	var all sync.WaitGroup
 	for range min(4*runtime.GOMAXPROCS(0), len(which)) {
-		all.Go(func() {
+		all.Go(func() error {
 			buf := make([]byte, maxSidecar+1)
 			for ctx.Err() == nil {
 				n := int(next.Add(1)) - 1
 				if n >= len(which) {
-					return
+					return nil
 				}
 				a := &as[which[n]]
-				digest, err := readSidecar(open, a.File, buf)
-				if err != nil {
-					a.Verdict, a.Detail = MalformedSidecar, "its sidecar: "+config.Inert(err.Error())
+				b, err := readSidecar(open, a.File, buf)
+				switch {
+				case err == nil:
+					if a.Digest, err = ParseSidecar(b, a.File); err == nil {
+						continue
+					}
+				case errors.Is(err, ErrNotFound):
+					a.Verdict, a.Detail = MissingSidecar, noSidecar(a.File)
 					continue
+				case !local:
+					return fmt.Errorf("read the sidecar of %s: %w", config.Inert(a.File), err)
 				}
-				a.Digest = digest
+				a.Verdict, a.Detail = MalformedSidecar, "its sidecar: "+config.Inert(err.Error())
 			}
+			return ctx.Err()
 		})
 	}
-	all.Wait()
-	return ctx.Err()
+	return all.Wait()
 }
 
-func readSidecar(open func(string) (io.ReadCloser, error), file string, buf []byte) (string, error) {
+func noSidecar(file string) string {
+	return "there is no " + config.Inert(file) + sidecarSuffix + " beside it"
+}
+
+// readSidecar is what a sidecar holds, or as much of it as the buffer takes.
+func readSidecar(open func(string) (io.ReadCloser, error), file string, buf []byte) ([]byte, error) {
 	r, err := open(file + sidecarSuffix)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer r.Close()
 	n, err := io.ReadFull(r, buf)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return "", err
+		return nil, err
 	}
-	return ParseSidecar(buf[:n], file)
+	return buf[:n], nil
 }

@@ -20,6 +20,9 @@ type fileLock struct{ file *os.File }
 // Lost is nil: nobody takes it away.
 func (l *fileLock) Lost() <-chan struct{} { return nil }
 
+// Confirm is nil: nobody takes it away.
+func (l *fileLock) Confirm(context.Context) error { return nil }
+
 // patience is how long Lock tries. It does not wait for a holder; it outlasts
 // the moment in which Locked looks.
 const patience = 100 * time.Millisecond

@@ -213,11 +213,15 @@ func (c *copier) Level(ctx context.Context, prefix string) iter.Seq2[storage.Obj
 
 // stores are those that what works on any store is tested with.
 func stores(t *testing.T, f func(t *testing.T, s storage.Store)) {
-	t.Run("directory", func(t *testing.T) { f(t, openDir(t, t.TempDir())) })
-	t.Run("bucket", func(t *testing.T) { f(t, &client{ram: newRAM()}) })
-	t.Run("bucket that copies", func(t *testing.T) { f(t, &copier{&client{ram: newRAM()}}) })
-	t.Run("versitygw", func(t *testing.T) {
-		endpoint, _, _ := storagetest.S3(t)
-		f(t, bucket(t, endpoint))
-	})
+	for name, open := range map[string]func(t *testing.T) storage.Store{
+		"directory":          func(t *testing.T) storage.Store { return openDir(t, t.TempDir()) },
+		"bucket":             func(*testing.T) storage.Store { return &client{ram: newRAM()} },
+		"bucket that copies": func(*testing.T) storage.Store { return &copier{&client{ram: newRAM()}} },
+		"versitygw":          func(t *testing.T) storage.Store { return bucket(t, storagetest.NewS3(t).Endpoint()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, open(t))
+		})
+	}
 }

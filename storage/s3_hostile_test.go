@@ -8,94 +8,20 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
+	"time"
 
 	"gantry/config"
 	"gantry/storage"
 	"gantry/storage/storagetest"
 )
-
-// What is no list is not an empty one.
-func TestS3ListIsNone(t *testing.T) {
-	for name, body := range map[string]string{
-		"nothing":        "",
-		"an error":       `<?xml version="1.0"?><Error><Code>InternalError</Code><Message>x</Message></Error>`,
-		"a page":         "<html><head><title>Welcome</title></head><body>It works</body></html>",
-		"another answer": "<ListAllMyBucketsResult><Owner/></ListAllMyBucketsResult>",
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFake(t)
-			f.with(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
-				fmt.Fprint(w, body)
-				return true
-			})
-			s := bucket(t, f.URL)
-			for list, all := range map[string]func(context.Context, string) func(func(storage.Object, error) bool){
-				"List":  func(ctx context.Context, p string) func(func(storage.Object, error) bool) { return s.List(ctx, p) },
-				"Level": func(ctx context.Context, p string) func(func(storage.Object, error) bool) { return s.Level(ctx, p) },
-			} {
-				var got error
-				for _, err := range all(t.Context(), "") {
-					got = err
-				}
-				if got == nil || config.Inert(got.Error()) != got.Error() {
-					t.Errorf("%s: %v", list, got)
-				}
-			}
-			if err := s.Reachable(t.Context()); err == nil {
-				t.Error("it can be reached")
-			}
-			if _, err := storage.OpenJournal(t.Context(), s, "journal"); err == nil {
-				t.Error("a journal was opened there")
-			}
-		})
-	}
-}
-
-// A server that lists more than it was asked for must not make anybody remove
-// it.
-func TestS3ListsTooMuch(t *testing.T) {
-	f := newFake(t)
-	s := bucket(t, f.URL, below("p"))
-	for _, key := range []string{"a/1", "b/1", "c"} {
-		put(t, s, key, "x", storage.Always)
-	}
-	f.with(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
-		q := r.URL.Query()
-		q.Set("prefix", "p/")
-		r.URL.RawQuery = q.Encode()
-		r.Form = nil
-		return false
-	})
-	for o, err := range s.List(t.Context(), "b/") {
-		if err == nil && !strings.HasPrefix(o.Key, "b/") {
-			t.Errorf("%s is not below b/", o.Key)
-		}
-	}
-}
-
-// A list of pages without end and without anything on them ends.
-func TestS3ListOfEmptyPages(t *testing.T) {
-	f := newFake(t)
-	s := bucket(t, f.URL)
-	var n atomic.Int64
-	f.with(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
-		if n.Add(1) > 20000 {
-			return answer(w, 403, "AccessDenied", "the test ends it")
-		}
-		fmt.Fprintf(w, `<ListBucketResult><Name>gantry</Name><IsTruncated>true</IsTruncated><NextContinuationToken>%d</NextContinuationToken></ListBucketResult>`, n.Load())
-		return true
-	})
-	var got error
-	for _, err := range s.List(t.Context(), "") {
-		got = err
-	}
-	if got == nil || strings.Contains(got.Error(), "the test ends it") {
-		t.Errorf("it ended after %d pages: %v", n.Load(), got)
-	}
-}
 
 // Nothing follows to another host, with a signature or without.
 func TestS3Redirects(t *testing.T) {
@@ -193,6 +119,24 @@ func TestS3IgnoresConditionsOfParts(t *testing.T) {
 	}
 }
 
+// Nor does a server that refuses such conditions keep anything from being
+// written.
+func TestS3RefusesConditionsOfParts(t *testing.T) {
+	f := newFake(t)
+	f.with(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		return r.Method == http.MethodPost && r.Header.Get("If-None-Match") != "" && answer(w, 501, "NotImplemented", "no such header here")
+	})
+	s := bucket(t, f.URL)
+	body := noise(9 << 20)
+	must(s.Put(t.Context(), "k", stream{bytes.NewReader(body)}, storage.IfAbsent))(t)
+	if got := read(t, s, "k"); got != string(body) {
+		t.Errorf("it holds %d bytes", len(got))
+	}
+	if got := keys(t, s, ""); len(got) != 1 {
+		t.Errorf("left behind: %q", got)
+	}
+}
+
 // Against the real server: of two who write parts one wins.
 func TestS3PartsOfTwo(t *testing.T) {
 	s := bucket(t, storagetest.NewS3(t).Endpoint())
@@ -227,8 +171,8 @@ func TestS3GarbledAnswers(t *testing.T) {
 			b = append([]byte{0x1f, 0x8b, 8}, b[3:]...)
 			return b
 		},
-		"an error": func(h http.Header, b []byte) []byte {
-			b = []byte("<Error><Code>InternalError</Code></Error>")
+		"an error": func(h http.Header, _ []byte) []byte {
+			b := []byte("<Error><Code>InternalError</Code></Error>")
 			h.Set("Content-Length", fmt.Sprint(len(b)))
 			return b
 		},
@@ -258,6 +202,159 @@ func TestS3GarbledAnswers(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("%s: it was taken", name)
+		}
+	}
+}
+
+// What is given up in the middle leaves nothing behind in this process.
+func TestS3GivenUp(t *testing.T) {
+	before := runtime.NumGoroutine()
+	f := newFake(t)
+	s := bucket(t, f.URL)
+	ok(t, s.Conditional(t.Context()))
+	big := noise(9 << 20)
+	put(t, s, "big", string(big), storage.Always)
+	tree := must(storage.OpenStoreTree(s, "deb/suites/a", face))(t)
+	pool := storage.NewPool(s, "pool")
+	for _, n := range []int64{1, 2, 3, 5, 8} {
+		var all sync.WaitGroup
+		for _, do := range map[string]func(ctx context.Context) error{
+			"stream": func(ctx context.Context) error {
+				_, err := s.Put(ctx, fmt.Sprint("stream", n), stream{bytes.NewReader(big)}, storage.IfAbsent)
+				return err
+			},
+			"read": func(ctx context.Context) error {
+				r, _, err := s.Open(ctx, "big", storage.Range{})
+				if err != nil {
+					return err
+				}
+				defer r.Close()
+				_, err = io.ReadAll(io.LimitReader(r, n<<18))
+				return err
+			},
+			"list": func(ctx context.Context) (err error) {
+				for _, err = range s.List(ctx, "") {
+					break
+				}
+				return err
+			},
+			"pool": func(ctx context.Context) error {
+				b := big[:1<<20]
+				_, err := pool.Put(ctx, fmt.Sprint(n), int64(len(b)), sum(string(b)), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil })
+				return err
+			},
+			"build": func(ctx context.Context) error {
+				b, err := tree.Begin(ctx, noon.Add(time.Duration(n)*time.Minute), 0)
+				if err != nil {
+					return err
+				}
+				defer b.Abort()
+				e, err := b.Create(ctx, "In")
+				if err != nil {
+					return err
+				}
+				defer e.Abort()
+				if _, err = e.Write(big[:1<<20]); err == nil {
+					_, err = e.Commit()
+				}
+				return err
+			},
+		} {
+			all.Go(func() {
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				var asked atomic.Int64
+				ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GetConn: func(string) {
+					if asked.Add(1) == n {
+						cancel()
+					}
+				}})
+				_ = do(ctx) // whatever came of it
+			})
+		}
+		all.Wait()
+	}
+	if n := storage.SlotsInUse(); n > 0 {
+		t.Errorf("%d slots are in use", n)
+	}
+	fds, _ := os.ReadDir("/proc/self/fd")
+	for _, fd := range fds {
+		if to, _ := os.Readlink("/proc/self/fd/" + fd.Name()); strings.Contains(to, "gantry-") && strings.HasSuffix(to, "(deleted)") {
+			t.Errorf("%s is open", to)
+		}
+	}
+	ok(t, s.Close())
+	f.Close()
+	for range 200 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	all := make([]byte, 1<<20)
+	t.Errorf("goroutines stay:\n%s", all[:runtime.Stack(all, true)])
+}
+
+// What a server that cannot hold a journal says is not covered by the advice for
+// directories.
+func TestS3JournalRefused(t *testing.T) {
+	f := newFake(t)
+	f.with(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		r.Header.Del("If-None-Match")
+		return false
+	})
+	j := must(storage.OpenJournal(t.Context(), bucket(t, f.URL), "journal"))(t)
+	_, err := j.Append(t.Context(), storage.Envelope{Actor: "neil", Host: "tower", Type: "tick"})
+	if err == nil || !strings.Contains(config.HintOf(err), "If-None-Match") {
+		t.Errorf("%v (%s)", err, config.HintOf(err))
+	}
+}
+
+// A server that sends back what it was sent does not make us show it.
+func TestS3EchoesSecrets(t *testing.T) {
+	f := newFake(t)
+	f.with(func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		return answer(w, 403, "AccessDenied", "you said "+r.Header.Get("Authorization")+" and "+r.Header.Get("X-Amz-Security-Token"))
+	})
+	s := bucket(t, f.URL, func(o *storage.S3Options) { o.SessionToken = "a-token-of-this-session" })
+	_, err := s.Put(t.Context(), "k", strings.NewReader("x"), storage.Always)
+	if err == nil {
+		t.Fatal("it was written")
+	}
+	for _, secret := range []string{"a-token-of-this-session", "Signature=", storagetest.Secret} {
+		if text := fmt.Sprintf("%v %+v %s", err, err, config.HintOf(err)); strings.Contains(text, secret) {
+			t.Errorf("it shows %s: %s", secret, text)
+		}
+	}
+}
+
+// A name that no key could have is no way to the terminal, and does not pass for
+// what was removed.
+func TestS3StrangeNamesAmongSnapshots(t *testing.T) {
+	server := storagetest.NewS3(t)
+	s := bucket(t, server.Endpoint())
+	tree := storeTree(t, s)
+	dir := server.Root() + "/" + storagetest.Bucket + "/deb/suites/a/snapshots/20200101T000000Z"
+	ok(t, os.MkdirAll(dir, 0o755))
+	ok(t, os.WriteFile(dir+"/a\x1b[31mb", nil, 0o644))
+	err := tree.Sweep(t.Context())
+	if err == nil || config.Inert(err.Error()) != err.Error() || config.HintOf(err) == "" {
+		t.Errorf("%q (%s)", err, config.HintOf(err))
+	}
+	edition(t, tree, "one") // and goes on
+}
+
+// A source that ends too early by its own account is not one that ended.
+func TestS3SourceCutShort(t *testing.T) {
+	s := bucket(t, newFake(t).URL)
+	put(t, s, "k", "old", storage.Always)
+	for _, n := range []int{0, 3, 300 << 10, 9 << 20} {
+		r := io.MultiReader(bytes.NewReader(noise(n)), iotest.ErrReader(io.ErrUnexpectedEOF))
+		if _, err := s.Put(t.Context(), "k", stream{r}, storage.Always); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("after %d bytes: %v", n, err)
+		}
+		if got := read(t, s, "k"); got != "old" {
+			t.Fatalf("after %d bytes: it holds %d bytes", n, len(got))
 		}
 	}
 }

@@ -126,7 +126,7 @@ func TestS3ManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 12 {
 		all.Go(func() {
-			body := noise(20<<20 + i)
+			body := noise(9<<20 + i)
 			key := fmt.Sprint("k", i)
 			if _, err := s.Put(context.Background(), key, stream{bytes.NewReader(body)}, storage.IfAbsent); err != nil {
 				t.Error(err)

@@ -127,7 +127,7 @@ var reasons = []struct{ codes, what, hint string }{
 func (s *S3) refused(doing string, err error) error {
 	status, code, message := statusOf(err), codeOf(err), ""
 	var a smithy.APIError
-	if errors.As(err, &a) {
+	if errors.As(err, &a) && !echoes(err, a.ErrorMessage()) {
 		message = a.ErrorMessage()
 	}
 	say := func(what, hint string) error {
@@ -158,6 +158,20 @@ func (s *S3) refused(doing string, err error) error {
 		code = "no reason"
 	}
 	return say(fmt.Sprintf("the server answers %d: %s", status, config.Inert(code)), "")
+}
+
+// echoes tells whether a server sends back what a request said in confidence.
+func echoes(err error, message string) bool {
+	var r *smithyhttp.ResponseError
+	if !errors.As(err, &r) || r.Response == nil || r.Response.Request == nil {
+		return false
+	}
+	for _, name := range []string{"Authorization", "X-Amz-Security-Token"} {
+		if v := r.Response.Request.Header.Get(name); v != "" && strings.Contains(message, v) {
+			return true
+		}
+	}
+	return false
 }
 
 // serverTime is what a server that complains of the time says that it is.

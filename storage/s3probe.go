@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -112,7 +113,7 @@ func (s *S3) probeParts(ctx context.Context) (heeds bool, err error) {
 	}()
 	for _, c := range []Condition{IfAbsent, IfMatch("d41d8cd98f00b204e9800998ecf8427e")} {
 		_, err := s.assemble(ctx, key, cutFile(strings.NewReader("part"), 4), c)
-		if err == nil {
+		if status := statusOf(err); err == nil || status == http.StatusNotImplemented || status == http.StatusBadRequest {
 			return false, nil
 		}
 		if !errors.Is(err, ErrExists) && !errors.Is(err, ErrConflict) {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -66,7 +65,7 @@ func (s *S3) put(ctx context.Context, key string, r io.Reader, c Condition) (Obj
 		}
 		return s.whole(ctx, key, b, c)
 	}
-	r = reader{ctx, r}
+	r = source{reader{ctx, r}}
 	small := chunks.Get().(*[]byte)
 	n, err := io.ReadFull(r, *small)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -94,19 +93,33 @@ func (s *S3) put(ctx context.Context, key string, r io.Reader, c Condition) (Obj
 		return Object{}, unread(err)
 	}
 	parts, err := s.mayCut(ctx, c)
-	if err == nil && parts {
+	if err != nil {
+		giveSlot(slot)
+		return Object{}, err
+	}
+	if parts {
 		return s.parts(ctx, key, cutStream(r, slot), c)
 	}
-	var file *os.File
-	if err == nil {
-		file, err = spool(ctx, io.MultiReader(bytes.NewReader(*slot), r))
-	}
+	file, err := spool(ctx, io.MultiReader(bytes.NewReader(*slot), r))
 	giveSlot(slot)
 	if err != nil {
 		return Object{}, unread(err)
 	}
 	defer file.Close()
 	return s.put(ctx, key, file, c)
+}
+
+// source is a stream that is read by io.ReadFull, which says io.ErrUnexpectedEOF
+// of a short rest. So do streams that were cut off, such as those of HTTP: what
+// they say must not pass for their end.
+type source struct{ r io.Reader }
+
+func (s source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err == io.ErrUnexpectedEOF {
+		err = fmt.Errorf("it was cut off: %w", err)
+	}
+	return n, err
 }
 
 // mayCut tells whether an object may be written in parts under a condition. What

@@ -120,6 +120,9 @@ type Locker interface {
 type Lock interface {
 	// Release lets go of it.
 	Release() error
+	// Confirm makes sure that it is held at this moment: an error says that it is
+	// not, or that nobody can tell.
+	Confirm(ctx context.Context) error
 	// Lost is closed when the lock was taken away, which those on an object store
 	// can be; nil where that cannot happen.
 	Lost() <-chan struct{}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"gantry/config"
@@ -71,7 +72,7 @@ const (
 // Staging is the area where artifacts wait to be released.
 type Staging struct {
 	store  Store
-	listed map[Place][]Artifact // what a view has listed; nil in others
+	listed func(Place) *listing // what a view has listed; nil in others
 }
 
 // NewStaging is the staging area on a store.
@@ -80,10 +81,26 @@ func NewStaging(s Store) *Staging { return &Staging{store: s} }
 // Store is what the area lies on.
 func (s *Staging) Store() Store { return s.store }
 
-// View is the area for one look at it by one goroutine: each place is listed
-// once, however many ask for it.
+// View is the area for one look at it: each place is listed once, however many
+// ask for it.
 func (s *Staging) View() *Staging {
-	return &Staging{store: s.store, listed: map[Place][]Artifact{}}
+	var mu sync.Mutex
+	all := map[Place]*listing{}
+	return &Staging{store: s.store, listed: func(p Place) *listing {
+		mu.Lock()
+		defer mu.Unlock()
+		if all[p] == nil {
+			all[p] = &listing{}
+		}
+		return all[p]
+	}}
+}
+
+// listing is a place as a view has listed it.
+type listing struct {
+	mu   sync.Mutex // held while it is listed
+	done bool
+	all  []Artifact
 }
 
 // Open reads an artifact's bytes. It refuses one that is not the file that was

@@ -348,3 +348,37 @@ func TestOpenReadsTheArtifact(t *testing.T) {
 		t.Errorf("it holds %q", got)
 	}
 }
+
+// A server that goes away while sidecars are read says nothing about them.
+func TestStagingOnAServerThatGoesAway(t *testing.T) {
+	m := newRAM()
+	place := storage.Place{Component: "core", Series: "1", Format: "rpm", OS: "el9"}
+	for i := range 100 {
+		must(storage.NewStaging(&client{ram: m}).Put(t.Context(), place, fmt.Sprintf("f%d", i), strings.NewReader("x"), false))(t)
+	}
+	var asked atomic.Int64
+	gone := &client{ram: m, fault: func(op, key string) error {
+		if op == "open" {
+			asked.Add(1)
+			return errServer
+		}
+		return nil
+	}}
+	if as, err := storage.NewStaging(gone).List(t.Context(), place); !errors.Is(err, errServer) {
+		t.Errorf("%d artifacts are listed, %v", len(as), err)
+	}
+	if asked.Load() > 50 {
+		t.Errorf("%d sidecars were asked for", asked.Load())
+	}
+	lost := &client{ram: m, fault: func(op, key string) error {
+		if op == "open" && strings.HasSuffix(key, "f7.sha256") {
+			return storage.ErrNotFound
+		}
+		return nil
+	}}
+	for _, a := range must(storage.NewStaging(lost).List(t.Context(), place))(t) {
+		if want := map[bool]storage.Verdict{true: storage.MissingSidecar, false: storage.Unverified}[a.File == "f7"]; a.Verdict != want {
+			t.Errorf("%s is %s", a.File, a.Verdict)
+		}
+	}
+}

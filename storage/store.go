@@ -1,6 +1,6 @@
-// Package storage is where things live: the Store (a directory; later also an
-// S3 bucket), the journal on it, the staging area, and the served tree of each
-// target with its snapshots and pointers.
+// Package storage is where things live: the Store (a directory, or a bucket of an
+// S3-compatible server), the journal on it, the staging area, and the served tree
+// of each target with its snapshots and pointers.
 package storage
 
 import (

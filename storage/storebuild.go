@@ -238,7 +238,7 @@ func (b *storeBuild) finish(ctx context.Context, m *Manifest, count func(int64))
 	}
 	// A builder that was stopped for long may have been given up for dead. Who
 	// did that left a manifest behind that keeps this one from its place.
-	if err := b.lease.confirm(ctx); err != nil {
+	if err := b.lease.Confirm(ctx); err != nil {
 		return err
 	}
 	b.sealed = digestOf(buf.Bytes())
@@ -307,10 +307,15 @@ func (t *storeTree) clear(ctx context.Context, id string) error {
 
 // remove deletes an object; one that is gone is no error.
 func (t *storeTree) remove(ctx context.Context, key string) error {
-	if err := t.store.Delete(ctx, key); err != nil && !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("remove %s: %w", key, err)
+	err := t.store.Delete(ctx, key)
+	if err == nil || errors.Is(err, ErrNotFound) {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("remove %s: %w", config.Inert(key), err)
+	if CheckKey(key) != nil {
+		err = config.Hint(err, "gantry makes no such name: remove it by hand")
+	}
+	return err
 }
 
 // clearBelow deletes the chosen objects below a prefix.

@@ -49,6 +49,33 @@ func (t *storeTree) copyOut(ctx context.Context, k knownManifest, dir string, ch
 	})
 }
 
+// copyAfter copies what clients look at besides the pointer, once it names the
+// snapshot. Whoever was stopped meanwhile may have been overtaken, and have put
+// older copies over newer ones: so who copied looks where the pointer is, and
+// copies what belongs to that, until it stays.
+func (t *storeTree) copyAfter(ctx context.Context, name string, k knownManifest) error {
+	if t.face.After == nil {
+		return nil
+	}
+	dir, err := t.pointerDir(name)
+	if err != nil {
+		return err
+	}
+	for range 3 {
+		if err := t.copyOut(ctx, k, dir, t.face.After); err != nil {
+			return err
+		}
+		at, err := t.pointer(ctx, name)
+		if err != nil || at.id == k.ID || at.id == "" {
+			return err
+		}
+		if k, err = t.manifest(ctx, at.id); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the pointer %s moves all the time: %w", name, ErrConflict)
+}
+
 // sameCopy tells whether an object is the copy of that file already. One that is
 // not named by its digest is only asked for its version: it is replaced anyway.
 func (t *storeTree) sameCopy(ctx context.Context, from, is Object, f File) bool {

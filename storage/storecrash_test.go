@@ -269,3 +269,50 @@ func TestStorePointsAreAllReached(t *testing.T) {
 		}
 	}
 }
+
+// A console that stopped between the flip and what it copies afterwards, and
+// wakes when another flipped on, leaves what the other's clients need.
+func TestStoreFlipThatWasOvertaken(t *testing.T) {
+	m := newRAM()
+	s := &client{ram: m}
+	tree := storeTree(t, s)
+	one := edition(t, tree, "one")
+	two := edition(t, tree, "two")
+	overtaken := false
+	storage.OnReach(func(p string) {
+		if p == "storetree.flip.put" && !overtaken {
+			overtaken = true
+			ok(t, storeTree(t, s).Flip(t.Context(), "production", one, two))
+		}
+	})
+	defer storage.OnReach(nil)
+	_ = tree.Flip(t.Context(), "production", "", one) // whatever it says
+	if in, old := m.get(dists+"In"), m.get(dists+"Old"); in != "id "+two+"\n" || old != "old "+two {
+		t.Errorf("some clients read %q, others %q", in, old)
+	}
+}
+
+// A console that slept between its look at the pointer and its flip is told that
+// another was there, and the pointer stays where that one put it.
+func TestStoreFlipThatSlept(t *testing.T) {
+	s := &client{ram: newRAM()}
+	tree := storeTree(t, s)
+	one, two, three := edition(t, tree, "one"), edition(t, tree, "two"), edition(t, tree, "three")
+	ok(t, tree.Flip(t.Context(), "production", "", one))
+	for _, point := range []string{"storetree.flip.checked", "storetree.flip.copied"} {
+		at := must(tree.Pointer(t.Context(), "production"))(t)
+		to := map[string]string{one: two, two: three}[at]
+		slept := false
+		storage.OnReach(func(p string) {
+			if p == point && !slept {
+				slept = true
+				ok(t, storeTree(t, s).Flip(t.Context(), "production", at, to))
+			}
+		})
+		err := tree.Flip(t.Context(), "production", at, map[string]string{one: three, two: one}[at])
+		storage.OnReach(nil)
+		if is := must(tree.Pointer(t.Context(), "production"))(t); !errors.Is(err, storage.ErrConflict) || !strings.Contains(err.Error(), to) || is != to {
+			t.Errorf("after %s: %v, and it names %s, not %s", point, err, is, to)
+		}
+	}
+}

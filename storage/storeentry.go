@@ -28,7 +28,7 @@ func (b *storeBuild) Create(ctx context.Context, path string) (Entry, error) {
 	if err := b.take(path); err != nil {
 		return nil, fmt.Errorf("create a file of the snapshot: %w", err)
 	}
-	file, err := spoolFile()
+	file, err := SpoolFile()
 	if err != nil {
 		b.give(path)
 		return nil, err

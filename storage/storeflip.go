@@ -51,7 +51,7 @@ func (t *storeTree) pointer(ctx context.Context, name string) (pointed, error) {
 	k, err := t.manifest(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		return pointed{}, config.Hint(fmt.Errorf("the pointer %s, %s, names snapshot %s, which is not there: %w", name, where, id, ErrNotFound),
-			"restore the snapshot, or point to another one: gantry snapshots shows what is there")
+			"restore the snapshot, or point to another one: gantry snapshots shows what is there; what another program wrote there, move it away")
 	}
 	if err != nil {
 		return pointed{}, fmt.Errorf("the pointer %s: %w", name, err)
@@ -106,7 +106,7 @@ func (t *storeTree) Flip(ctx context.Context, name, from, to string) error {
 		return err
 	}
 	Reach("storetree.flip.put")
-	if err := t.copyOut(ctx, k, dir, t.face.After); err != nil {
+	if err := t.copyAfter(ctx, name, k); err != nil {
 		return config.Hint(fmt.Errorf("the pointer %s moved to %s, but not all that clients look at besides is there: %w", name, to, err),
 			"the next run on this target copies the rest")
 	}

@@ -83,39 +83,10 @@ func hashObjects(ctx context.Context, s Store, keys []string, h hashing) ([]Hash
 	return all, err
 }
 
-// spoolFile makes a file without a name, which is gone when it is closed.
-func spoolFile() (*os.File, error) {
-	f, err := os.CreateTemp("", "gantry-*")
-	if err != nil {
-		return nil, explain("make a temporary file", err)
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, explain("unlink "+f.Name(), err)
-	}
-	return f, nil
-}
-
-// spool copies a reader into a file without a name, at its start again.
-func spool(ctx context.Context, r io.Reader) (*os.File, error) {
-	file, err := spoolFile()
-	if err != nil {
-		return nil, err
-	}
-	if err = copyAll(ctx, file, r); err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
 // fetch downloads an object into a file without a name, at its start again. An
 // object that is not what f says is refused.
 func fetch(ctx context.Context, s Store, key string, f File) (*os.File, error) {
-	file, err := spoolFile()
+	file, err := SpoolFile()
 	if err != nil {
 		return nil, err
 	}

@@ -202,15 +202,11 @@ func (t *storeTree) endFlips(ctx context.Context) error {
 		if err != nil || p.id == "" {
 			continue // who looks at the pointer says so
 		}
-		dir, err := t.pointerDir(name)
-		if err != nil {
-			return err
-		}
 		k, err := t.manifest(ctx, p.id)
 		if err != nil {
 			return err
 		}
-		if err := t.copyOut(ctx, k, dir, t.face.After); err != nil {
+		if err := t.copyAfter(ctx, name, k); err != nil {
 			return fmt.Errorf("end the flip of %s to %s: %w", name, p.id, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"gantry/config"
+	"gantry/pipeline"
 	"gantry/pipeline/channel"
 	"gantry/storage"
 )
@@ -45,7 +46,7 @@ func NewMatrix(targets []*config.Target, staged []storage.Artifact) *Matrix {
 	}
 	m := &Matrix{}
 	for _, t := range targets {
-		for _, p := range places(t) {
+		for _, p := range pipeline.Places(t) {
 			c := m.cell(string(p.Component)+" "+p.Series, p.Format+" "+p.OS)
 			if len(c.Targets) == 0 {
 				for _, a := range at[p] {
@@ -126,7 +127,7 @@ func count(n int) string {
 // for the others of the target is for every architecture.
 func elsewhere(t *config.Target, p storage.Place, at map[storage.Place][]storage.Artifact) bool {
 	all := 0
-	for _, other := range places(t) {
+	for _, other := range pipeline.Places(t) {
 		if other != p {
 			all += len(at[other])
 		}
@@ -140,7 +141,7 @@ func universal(t *config.Target, at map[storage.Place][]storage.Artifact) []stor
 		return nil
 	}
 	var all []storage.Artifact
-	for _, p := range places(t) {
+	for _, p := range pipeline.Places(t) {
 		for _, a := range at[p] {
 			if pkg, ok := channel.Split(t.Format, a.File); ok && pkg.Arch == "all" {
 				all = append(all, a)

@@ -36,21 +36,12 @@ func newStaged(cfg *config.Release, item checklist.Item) (pipeline.Step, error) 
 	}, nil
 }
 
-// places are where the artifacts of a target are staged.
-func places(t *config.Target) []storage.Place {
-	var all []storage.Place
-	for _, os := range t.Places() {
-		all = append(all, storage.Place{Component: string(t.Component), Series: string(t.Series), Format: string(t.Format), OS: os})
-	}
-	return all
-}
-
 // list lists what is staged for targets, each place once.
 func list(ctx context.Context, env *pipeline.Env, about []*config.Target) ([]storage.Artifact, error) {
 	var all []storage.Artifact
 	seen := map[storage.Place]bool{}
 	for _, t := range about {
-		for _, place := range places(t) {
+		for _, place := range pipeline.Places(t) {
 			if seen[place] {
 				continue
 			}

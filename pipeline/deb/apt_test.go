@@ -82,7 +82,7 @@ func newApt(t *testing.T, s *shop) func(packages []string) {
 			return func([]string) {}
 		}
 	}
-	server := httptest.NewServer(http.FileServer(http.Dir(s.archive())))
+	server := httptest.NewServer(s.files())
 	t.Cleanup(server.Close)
 	home := t.TempDir()
 	ring := home + "/ring.gpg"
@@ -93,7 +93,7 @@ func newApt(t *testing.T, s *shop) func(packages []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := strings.Replace(files[0].Text, "file://"+s.archive(), server.URL, 1)
+	sources := s.sources(files[0].Text, server.URL)
 	a := newAptIn(t, home+"/apt", sources)
 	return func(packages []string) {
 		t.Helper()
@@ -183,34 +183,43 @@ func TestSubscriber(t *testing.T) {
 	s.refused("401", "verify", "via=http")
 }
 
-// TestReleasesDebian promotes real packages, and lets apt download one.
-func TestReleasesDebian(t *testing.T) {
-	dir := debianPackages(t)
-	s := newShop(t, "")
-	packages, err := filepath.Glob(dir + "/*.deb")
-	if err != nil {
-		t.Fatal(err)
+// TestStagingClient lets an apt follow what testers see, with the suite
+// SUITE-staging in its sources: it works, and says that Release calls itself by
+// the name that it will have in production.
+func TestStagingClient(t *testing.T) {
+	need(t, "apt-get")
+	for name, open := range map[string]func(testing.TB, string) *shop{"links": newShop, "s3": newShopOnS3} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, ", policy: replace")
+			s.stage("agent_1.0_amd64")
+			s.release()
+			s.unstage("noble-amd64", "agent_1.0_amd64.deb")
+			s.stage("agent_2.0_amd64")
+			s.do("build")
+			s.do("stage")
+			server := httptest.NewServer(s.files())
+			t.Cleanup(server.Close)
+			files, err := deb.Clients(s.cfg, s.target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources := strings.Replace(s.sources(files[0].Text, server.URL), "Suites: noble\n", "Suites: noble-staging\n", 1)
+			a := newAptIn(t, t.TempDir(), sources)
+			out, err := a.run("apt-get", "update")
+			if err != nil || strings.Contains(out, "E:") || strings.Count(out, "W:") > 1 || strings.Contains(out, "W:") && !strings.Contains(out, "expected noble-staging but got noble") {
+				t.Errorf("apt-get update: %v\n%s", err, out)
+			}
+			a.must("apt-get", "download", "agent")
+			if _, err := os.Stat(a.dir + "/got/agent_2.0_amd64.deb"); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	for _, p := range packages {
-		b, err := os.ReadFile(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.stageFile("noble-amd64", filepath.Base(p), b)
-	}
-	plan := s.release()
-	if len(plan.Added) != len(packages) {
-		t.Errorf("%d packages of %d", len(plan.Added), len(packages))
-	}
-	s.do("verify")
-	files, err := deb.Clients(s.cfg, s.target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := newAptIn(t, t.TempDir(), strings.Replace(files[0].Text, " arm64", "", 1))
-	a.must("apt-get", "update")
-	name, _, _ := strings.Cut(plan.Added[0].Name, ".")
-	a.must("apt-get", "download", name)
+}
+
+// sources is the client's file with the archive at that address.
+func (s *shop) sources(text, address string) string {
+	return strings.Replace(text, deb.Address(s.cfg, s.target), address, 1)
 }
 
 // TestHammer lets clients update and download while production is promoted and
@@ -222,14 +231,14 @@ func TestHammer(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("GANTRY_FLIPS")); err == nil {
 		flips = n
 	}
-	t.Run("links", func(t *testing.T) { hammer(t, flips, false) })
-	t.Run("objects", func(t *testing.T) { hammer(t, flips, true) })
+	t.Run("links", func(t *testing.T) { hammer(t, flips, 4, newShop) })
+	t.Run("objects", func(t *testing.T) { hammer(t, flips, 4, newShopOfObjects) })
+	t.Run("s3", func(t *testing.T) { hammer(t, flips, 2, newShopOnS3) })
 }
 
-func hammer(t *testing.T, flips int, objects bool) {
-	const clients = 4
-	s := newShopOn(t, ", policy: replace", objects)
-	server := httptest.NewServer(http.FileServer(http.Dir(s.archive())))
+func hammer(t *testing.T, flips, clients int, open func(testing.TB, string) *shop) {
+	s := open(t, ", policy: replace")
+	server := httptest.NewServer(s.files())
 	t.Cleanup(server.Close)
 	s.stage("agent_1.0_amd64", "lib_1.0_amd64")
 	s.release()
@@ -243,7 +252,7 @@ func hammer(t *testing.T, flips int, objects bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := strings.Replace(files[0].Text, "file://"+s.archive(), server.URL, 1)
+	sources := s.sources(files[0].Text, server.URL)
 	done := make(chan struct{})
 	var wait sync.WaitGroup
 	stop := sync.OnceFunc(func() {

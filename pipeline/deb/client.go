@@ -74,7 +74,7 @@ func (trade) Read(ctx context.Context, w *repository.World, s *repository.Snapsh
 	}
 	if !release.ValidUntil.IsZero() {
 		ev["valid until"] = release.ValidUntil.Format(dateForm)
-		if soon(w.Target, release.ValidUntil, c.at) {
+		if pipeline.Expiring(release.Date, release.ValidUntil, c.at) {
 			ev["warning"] = fmt.Sprintf("clients accept it only until %s: gantry refresh %s", release.ValidUntil.Format(dateForm), w.Target.Name)
 			p.Logf("%s", ev["warning"])
 		}
@@ -209,29 +209,41 @@ func (c *client) index(ctx context.Context, r *Release, name string, form compre
 	if size >= 0 && size != packed.Size {
 		return fmt.Errorf("it has %d bytes, Release says %d", size, packed.Size)
 	}
-	outer, inner := sha256.New(), sha256.New()
-	source := io.TeeReader(io.LimitReader(in, packed.Size+1), outer)
+	// A compressed one may ask for any amount of memory: it is unpacked when it has
+	// its digest.
+	var source io.Reader = io.LimitReader(in, packed.Size+1)
+	if form.extension != "" {
+		b, err := io.ReadAll(source)
+		if err != nil {
+			return err
+		}
+		if err := packed.is(sha256.Sum256(b)); err != nil {
+			return err
+		}
+		source = bytes.NewReader(b)
+	}
 	unpacked, err := form.unpack(source)
 	if err != nil {
 		return err
 	}
 	defer unpacked.Close()
 	// What use is told counts only if all of it has its digest.
-	if err := ReadIndex(io.TeeReader(io.LimitReader(unpacked, open.Size+1), inner), use); err != nil {
+	sum := sha256.New()
+	if err := ReadIndex(io.TeeReader(io.LimitReader(unpacked, open.Size+1), sum), use); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, source); err != nil {
+	if err := open.is([sha256.Size]byte(sum.Sum(nil))); err != nil {
 		return err
-	}
-	for _, d := range []struct {
-		sum  []byte
-		want IndexFile
-	}{{outer.Sum(nil), packed}, {inner.Sum(nil), open}} {
-		if is := hex.EncodeToString(d.sum); is != d.want.SHA256 {
-			return fmt.Errorf("its SHA-256 is %s, Release says %s", is, d.want.SHA256)
-		}
 	}
 	c.p.Add(packed.Size)
+	return nil
+}
+
+// is compares a digest with the one that Release has of a file.
+func (f IndexFile) is(sum [sha256.Size]byte) error {
+	if is := hex.EncodeToString(sum[:]); is != f.SHA256 {
+		return fmt.Errorf("its SHA-256 is %s, Release says %s", is, f.SHA256)
+	}
 	return nil
 }
 

@@ -20,15 +20,16 @@ import (
 // its lists follows each time.
 func TestCycle(t *testing.T) {
 	for name, c := range map[string]struct {
-		more    string
-		objects bool
+		more string
+		shop func(testing.TB, string) *shop
 	}{
-		"replace":            {", policy: replace", false},
-		"accumulate":         {", policy: accumulate, keep: 2, compress: zstd, valid_for: 9d", false},
-		"accumulate objects": {", policy: accumulate, keep: 2", true},
+		"replace":            {", policy: replace", newShop},
+		"accumulate":         {", policy: accumulate, keep: 2, compress: zstd, valid_for: 9d", newShop},
+		"accumulate objects": {", policy: accumulate, keep: 2", newShopOfObjects},
+		"accumulate s3":      {", policy: accumulate, keep: 2", newShopOnS3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newShopOn(t, c.more, c.objects)
+			s := c.shop(t, c.more)
 			see := newApt(t, s)
 			revision := int64(0)
 			step := func(verb string, plan pipeline.Plan, want ...string) {
@@ -296,7 +297,12 @@ func TestDamage(t *testing.T) {
 
 // TestPrune removes packages with the last snapshot that names them.
 func TestPrune(t *testing.T) {
-	s := newShop(t, ", policy: replace, snapshots: 2")
+	t.Run("links", func(t *testing.T) { pruned(t, newShop) })
+	t.Run("s3", func(t *testing.T) { pruned(t, newShopOnS3) })
+}
+
+func pruned(t *testing.T, open func(testing.TB, string) *shop) {
+	s := open(t, ", policy: replace, snapshots: 2")
 	for _, version := range []string{"1.0", "2.0", "3.0"} {
 		s.stage("agent_" + version + "_amd64")
 		s.release()
@@ -370,5 +376,23 @@ func TestArch(t *testing.T) {
 			t.Errorf("the architecture of one for %s is %q, %v", arch, is, err)
 		}
 		f.Close()
+	}
+}
+
+// TestExpires reads from a snapshot when clients stop to accept it.
+func TestExpires(t *testing.T) {
+	for name, open := range map[string]func(testing.TB, string) *shop{"links": newShop, "objects": newShopOfObjects} {
+		for valid, want := range map[string]time.Duration{"": 0, ", valid_for: 6d": 6 * 24 * time.Hour} {
+			s := open(t, valid)
+			s.stage("agent_1.0_amd64")
+			plan := s.release()
+			until, err := deb.Expires(t.Context(), s.served, plan.Move.To)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want == 0 && !until.IsZero() || want > 0 && until.Sub(time.Unix(plan.Move.Revision, 0)) != want {
+				t.Errorf("%s%s: it is accepted until %v", name, valid, until)
+			}
+		}
 	}
 }

@@ -81,23 +81,21 @@ func shown(a storage.Artifact) string {
 	return a.OS + "/" + config.Inert(repository.Clip(a.File))
 }
 
-// unserved refuses a staged package whose version or file is that of one which
-// clients may hold or fetch, with other bytes: they would keep the old one for
-// good, or meet a digest that is not the one they were told.
+// unserved refuses a staged package whose version or file is that of one which a
+// snapshot has, with other bytes. Clients that hold the old one would keep it for
+// good, or meet a digest that is not the one they were told; and the pool has one
+// place for both.
 func unserved(ctx context.Context, w *repository.World, staged []candidate) error {
 	served := map[string]storage.File{} // by path
 	in := map[string]string{}           // the snapshot, by path
-	for _, id := range append(w.Kept(), w.Staging) {
-		if id == "" {
-			continue
-		}
-		s, err := w.Snapshot(ctx, id)
-		if err != nil {
-			return err
-		}
+	snapshots, err := w.Snapshots(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range snapshots {
 		for _, f := range s.Pool {
 			if _, ok := served[f.Path]; !ok {
-				served[f.Path], in[f.Path] = f, id
+				served[f.Path], in[f.Path] = f, s.ID
 			}
 		}
 	}
@@ -116,10 +114,13 @@ func unserved(ctx context.Context, w *repository.World, staged []candidate) erro
 			continue
 		}
 		hint := "give the new build a higher version, and stage that"
-		if f.Version != c.Version {
-			return config.Hint(fmt.Errorf("%s has the file name of %s_%s_%s, which snapshot %s serves: they differ in the epoch alone", &c, f.Name, f.Version, f.Arch, in[path]), hint)
+		if !w.Published(in[path]) {
+			hint += "; production never served that snapshot, and once a later one is staged it can be pruned"
 		}
-		return config.Hint(fmt.Errorf("%s is served by snapshot %s with other bytes", &c, in[path]), hint)
+		if f.Version != c.Version {
+			return config.Hint(fmt.Errorf("%s has the file name of %s_%s_%s, which snapshot %s has: they differ in the epoch alone", &c, f.Name, f.Version, f.Arch, in[path]), hint)
+		}
+		return config.Hint(fmt.Errorf("%s is in snapshot %s with other bytes", &c, in[path]), hint)
 	}
 	return nil
 }

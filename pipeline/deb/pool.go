@@ -37,7 +37,7 @@ func pooled(ctx context.Context, pool *storage.Pool, files []storage.File) error
 }
 
 // prunePool removes the packages of a suite that are not needed.
-func prunePool(ctx context.Context, pool *storage.Pool, dir string, needed map[string]bool, p *pipeline.Progress) error {
+func prunePool(ctx context.Context, env *pipeline.Env, pool *storage.Pool, dir string, needed map[string]bool, p *pipeline.Progress) error {
 	var doomed []string
 	for o, err := range pool.List(ctx, dir) {
 		if err != nil {
@@ -50,6 +50,10 @@ func prunePool(ctx context.Context, pool *storage.Pool, dir string, needed map[s
 	for _, path := range doomed {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
+		}
+		// Whoever took the lock may have built a snapshot that names it.
+		if err := env.Holds(ctx); err != nil {
+			return err
 		}
 		if err := pool.Remove(ctx, path); err != nil {
 			return err

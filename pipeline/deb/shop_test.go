@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"gantry/pipeline/deb"
 	"gantry/pipeline/sign"
 	"gantry/storage"
+	"gantry/storage/storagetest"
 )
 
 // shop is a target with all that its steps need, and a journal that is a struct.
@@ -28,14 +31,16 @@ type shop struct {
 	target  *config.Target
 	served  storage.Tree
 	ahead   time.Duration // of the real clock
-	flipped time.Time     // when something was done last, by the real clock
 	journal checklist.Pointers
 	suite   string
-	objects bool // snapshots are objects of a store, without links
+	objects bool                // snapshots are objects of a store, without links
+	server  *storagetest.Server // of the store; nil where that is a directory
 }
 
 const shopYAML = `
 product: demo
+served: %s
+stores: [{name: s3, endpoint: "http://127.0.0.1:9", bucket: b, access_key: env:NONE, secret_key: env:NONE}]
 keys:
   - {name: demo, private: "file:keys/private.asc", public: keys/public.asc}
 targets:
@@ -49,16 +54,27 @@ var shopKey = sync.OnceValues(func() (halves [2][]byte, err error) {
 })
 
 // newShop makes a target; more is added to its configuration.
-func newShop(t testing.TB, more string) *shop { return newShopOn(t, more, false) }
+func newShop(t testing.TB, more string) *shop { return newShopIn(t, t.TempDir(), "noble", more, false) }
 
-func newShopOn(t testing.TB, more string, objects bool) *shop {
+// newShopOfObjects makes one on a directory that is used as any store.
+func newShopOfObjects(t testing.TB, more string) *shop {
 	t.Helper()
-	return newShopIn(t, t.TempDir(), "noble", more, objects)
+	return newShopIn(t, t.TempDir(), "noble", more, true)
+}
+
+// newShopOnS3 serves from a real S3 server.
+func newShopOnS3(t testing.TB, more string) *shop {
+	t.Helper()
+	return setShop(t, &shop{t: t, suite: "noble", objects: true, dir: t.TempDir(), ahead: -100 * time.Hour, server: storagetest.NewS3(t)}, more)
 }
 
 func newShopIn(t testing.TB, dir, suite, more string, objects bool) *shop {
 	t.Helper()
-	s := &shop{t: t, suite: suite, objects: objects, dir: dir, ahead: -100 * time.Hour}
+	return setShop(t, &shop{t: t, suite: suite, objects: objects, dir: dir, ahead: -100 * time.Hour}, more)
+}
+
+func setShop(t testing.TB, s *shop, more string) *shop {
+	t.Helper()
 	key, err := shopKey()
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +88,11 @@ func newShopIn(t testing.TB, dir, suite, more string, objects bool) *shop {
 // configure reads the configuration anew, as another console would.
 func (s *shop) configure(more string) {
 	s.t.Helper()
-	s.put("release.yaml", fmt.Appendf(nil, shopYAML, s.suite, s.suite, more))
+	served := "served"
+	if s.server != nil {
+		served = "store:s3/served"
+	}
+	s.put("release.yaml", fmt.Appendf(nil, shopYAML, served, s.suite, s.suite, more))
 	var err error
 	if s.cfg, err = config.Load(filepath.Join(s.dir, "release.yaml")); err != nil {
 		s.t.Fatal(err)
@@ -82,7 +102,7 @@ func (s *shop) configure(more string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	root, err := storage.OpenDir(s.cfg.Path(s.cfg.Served))
+	root, err := s.root()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -102,13 +122,58 @@ func (s *shop) configure(more string) {
 	}
 }
 
+// root opens the store that is served from.
+func (s *shop) root() (storage.Store, error) {
+	if s.server == nil {
+		return storage.OpenDir(s.cfg.Path(s.cfg.Served))
+	}
+	store, err := storage.OpenS3(s.t.Context(), storage.S3Options{
+		Endpoint: s.server.Endpoint(), Bucket: storagetest.Bucket, Prefix: "served", PathStyle: true,
+		AccessKey: storagetest.Access, SecretKey: storagetest.Secret,
+	})
+	if err == nil {
+		s.t.Cleanup(func() { store.Close() })
+	}
+	return store, err
+}
+
+// files serves the archive over HTTP, from the store where it is on one.
+func (s *shop) files() http.Handler {
+	if s.server == nil {
+		return http.FileServer(http.Dir(s.archive()))
+	}
+	archive := storage.NewPool(s.env.Root, s.target.Path)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in, o, err := archive.Open(r.Context(), strings.TrimPrefix(r.URL.Path, "/"))
+		if errors.Is(err, storage.ErrNotFound) {
+			http.NotFound(w, r)
+			return
+		}
+		var b []byte
+		if err == nil {
+			b, err = io.ReadAll(in)
+			in.Close()
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		http.ServeContent(w, r, "", o.Modified, bytes.NewReader(b))
+	})
+}
+
 // now is the time of the shop, which passes as it does, and by leaps.
 func (s *shop) now() time.Time { return time.Now().Add(s.ahead) }
 
 func (s *shop) pass(d time.Duration) { s.ahead += d }
 
-// archive is the directory that clients reach.
-func (s *shop) archive() string { return filepath.Join(s.cfg.Path(s.cfg.Served), s.target.Path) }
+// archive is the directory that clients reach; on a store, what lies behind it.
+func (s *shop) archive() string {
+	if s.server != nil {
+		return filepath.Join(s.server.Root(), storagetest.Bucket, "served", s.target.Path)
+	}
+	return filepath.Join(s.cfg.Path(s.cfg.Served), s.target.Path)
+}
 
 func (s *shop) put(name string, content []byte) {
 	s.t.Helper()
@@ -204,13 +269,7 @@ func (s *shop) try(verb string, options ...string) (pipeline.Plan, pipeline.Evid
 	if err != nil {
 		return plan, nil, err
 	}
-	if s.objects && plan.Move != nil {
-		// The store dates objects itself, and clients ask by whole seconds whether
-		// there is a newer one. Between flips of a release there are more than that.
-		time.Sleep(time.Until(s.flipped.Truncate(time.Second).Add(time.Second)))
-	}
 	ev, err := step.Run(s.t.Context(), s.env, plan, pipeline.NewProgress(nil))
-	s.flipped = time.Now()
 	s.record(plan)
 	return plan, ev, err
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"time"
 
-	"gantry/pipeline/repository"
 	"gantry/pipeline/sign"
 	"gantry/storage"
 )
@@ -34,11 +33,7 @@ func readSigned(files map[string][]byte, public *sign.Public, at time.Time) (*Re
 }
 
 // small reads a small file of a snapshot.
-func small(ctx context.Context, w *repository.World, id, path string) ([]byte, error) {
-	tree, ok := w.Served.(storage.Tree)
-	if !ok {
-		return nil, fmt.Errorf("%s is not served from files", w.Target.Name)
-	}
+func small(ctx context.Context, tree storage.Tree, id, path string) ([]byte, error) {
 	f, err := tree.Open(ctx, id, path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s of snapshot %s: %w", path, id, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -54,7 +55,7 @@ func (t trade) Survey(ctx context.Context, w *repository.World, staged []storage
 		if err != nil {
 			return nil, err
 		}
-		if soon(w.Target, until, w.Env.Now()) {
+		if pipeline.Expiring(time.Unix(before.Revision, 0), until, w.Env.Now()) {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("clients accept what production serves only until %s: promote this before, or gantry refresh %s", until.Format(dateForm), w.Target.Name))
 		}
 	}

@@ -50,9 +50,11 @@ func dists(t *config.Target, pointer string) string {
 }
 
 // Face is what clients of a suite look at first: InRelease, whose Date names the
-// snapshot.
+// snapshot. On an object store the indexes are there under their digests before
+// it; what keeps its name follows it, for clients that do not look for digests: it
+// can be put right again, whoever wrote it.
 func Face(t *config.Target) storage.Face {
-	pointers := func(p string) bool { return p == inReleasePath || p == releasePath || p == signaturePath }
+	lasting := func(p string) bool { return strings.Contains(p, "/by-hash/") }
 	return storage.Face{
 		Dir: map[string]string{
 			repository.Production: "../../" + dists(t, repository.Production),
@@ -60,8 +62,8 @@ func Face(t *config.Target) storage.Face {
 		},
 		File:  inReleasePath,
 		ID:    snapshotOf,
-		Copy:  func(p string) bool { return !pointers(p) },
-		After: func(p string) bool { return p == releasePath || p == signaturePath },
+		Copy:  lasting,
+		After: func(p string) bool { return !lasting(p) },
 	}
 }
 
@@ -81,7 +83,7 @@ func snapshotOf(inRelease []byte) (string, error) {
 }
 
 // trade is what suites have that other repositories have not.
-type trade struct{}
+type trade struct{ repository.OpenPGP }
 
 func (trade) Traits() repository.Traits {
 	return repository.Traits{
@@ -93,19 +95,6 @@ func (trade) Traits() repository.Traits {
 }
 
 func (trade) Compare(a, b string) int { return CompareVersions(a, b) }
-
-func (trade) Key(w *repository.World) (string, error) {
-	public, err := repository.PublicKey(w.Config, w.Target)
-	if err != nil {
-		return "", err
-	}
-	return public.Fingerprint(), nil
-}
-
-func (trade) Ready(w *repository.World) error {
-	_, err := repository.SigningKey(w.Config, w.Target, w.Env.Now())
-	return err
-}
 
 // Lasting are the indexes of a snapshot under the names of their digests, which
 // clients ask for that hold its InRelease.
@@ -129,7 +118,7 @@ func (trade) Unfit(ctx context.Context, w *repository.World, s *repository.Snaps
 	if r.Suite != string(w.Target.Suite) || !slices.Equal(r.Components, []string{string(w.Target.Component)}) {
 		return "it was built for another suite or component", nil
 	}
-	if soon(w.Target, r.ValidUntil, w.Env.Now()) {
+	if pipeline.Expiring(r.Date, r.ValidUntil, w.Env.Now()) {
 		return "clients would accept it for too short a time: until " + r.ValidUntil.Format(dateForm), nil
 	}
 	return "", nil
@@ -155,9 +144,13 @@ func signed(ctx context.Context, w *repository.World, s *repository.Snapshot) (r
 	if err != nil {
 		return nil, "", err
 	}
+	tree, ok := w.Served.(storage.Tree)
+	if !ok {
+		return nil, "", fmt.Errorf("%s is not served from files", w.Target.Name)
+	}
 	files := map[string][]byte{}
 	for _, name := range []string{inReleasePath, releasePath, signaturePath} {
-		if files[name], err = small(ctx, w, s.ID, name); err != nil {
+		if files[name], err = small(ctx, tree, s.ID, name); err != nil {
 			return nil, "", err
 		}
 	}
@@ -168,23 +161,22 @@ func signed(ctx context.Context, w *repository.World, s *repository.Snapshot) (r
 	return r, "", nil
 }
 
-// ValidUntil is when clients stop to accept what a pointer of a suite names, as
-// its snapshot's manifest says; zero where they never do, or where it names
-// nothing. Soon tells whether that is near: less than a third of the target's
-// valid_for is left.
-func ValidUntil(ctx context.Context, t *config.Target, served storage.Served, pointer string, now time.Time) (until time.Time, near bool, err error) {
-	id, err := served.Pointer(ctx, pointer)
-	if err != nil || id == "" {
-		return time.Time{}, false, err
+// Expires is when clients stop to accept a snapshot of a suite; zero where they
+// never do. It believes what lies there: nobody acts on it but to publish anew.
+func Expires(ctx context.Context, served storage.Served, id string) (time.Time, error) {
+	tree, ok := served.(storage.Tree)
+	if !ok {
+		return time.Time{}, fmt.Errorf("snapshot %s has no files", id)
 	}
-	m, _, err := served.Manifest(ctx, id)
+	text, err := small(ctx, tree, id, releasePath)
 	if err != nil {
-		return time.Time{}, false, err
+		return time.Time{}, err
 	}
-	if until, err = validUntil(m); err != nil {
-		return time.Time{}, false, err
+	r, err := ParseRelease(text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s of snapshot %s: %w", releasePath, id, err)
 	}
-	return until, soon(t, until, now), nil
+	return r.ValidUntil, nil
 }
 
 func validUntil(m *storage.Manifest) (until time.Time, err error) {
@@ -194,12 +186,6 @@ func validUntil(m *storage.Manifest) (until time.Time, err error) {
 		}
 	}
 	return until, nil
-}
-
-// soon tells whether less than a third of the time is left for which clients
-// accept a Release.
-func soon(t *config.Target, until, now time.Time) bool {
-	return !until.IsZero() && until.Sub(now) < time.Duration(t.ValidFor)/3
 }
 
 // architectures are those that the suite has indexes of. Packages for all are in

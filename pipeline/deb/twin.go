@@ -39,5 +39,5 @@ func (trade) Pruned(ctx context.Context, w *repository.World, remain []*reposito
 			needed[f.Path] = true
 		}
 	}
-	return prunePool(ctx, poolOf(w), poolDir(w.Target), needed, p)
+	return prunePool(ctx, w.Env, poolOf(w), poolDir(w.Target), needed, p)
 }

@@ -152,6 +152,7 @@ func (c *Client) Dispatched(ctx context.Context, file string, enough func(Run) b
 		at = c.path("actions/runs?event=workflow_dispatch&workflow_id=%s&limit=50&page=", url.QueryEscape(file))
 	}
 	var all []Run
+	seen := map[int64]bool{} // pages shift when a run comes meanwhile
 	var list struct {
 		Total *int      `json:"total_count"`
 		Runs  []wireRun `json:"workflow_runs"`
@@ -166,8 +167,8 @@ func (c *Client) Dispatched(ctx context.Context, file string, enough func(Run) b
 			if enough(r) {
 				return len(list.Runs), total, true
 			}
-			if path.Base(r.Workflow) == file && r.Event == "workflow_dispatch" { // Gitea does not filter by workflow
-				all = append(all, r)
+			if path.Base(r.Workflow) == file && r.Event == "workflow_dispatch" && !seen[r.ID] { // Gitea does not filter by workflow
+				all, seen[r.ID] = append(all, r), true
 			}
 		}
 		if list.Total != nil {

@@ -24,6 +24,7 @@ func Points() []string {
 		"oci.build.pushed", "oci.build.indexed", "oci.build.signed", "oci.build.tagged", "oci.build.recorded",
 		"oci.flip.moved", "oci.flip.arch.all",
 		"oci.remove.noted", "oci.remove.hidden",
+		"oci.take.tagged", "oci.take.recorded",
 	}
 }
 

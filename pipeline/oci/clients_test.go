@@ -183,6 +183,12 @@ func TestRealClients(t *testing.T) {
 	if _, _, err := s.try("verify"); err == nil || !strings.Contains(err.Error(), flipped) {
 		t.Errorf("a flipped byte is not seen: %v", err)
 	}
+	if _, err := run(t, "crane", "copy", "--insecure", s.ref("2025"), inProcess(t, true, nil)+"/copy:2025"); err == nil {
+		t.Error("crane copies a flipped byte")
+	}
+	if _, err := run(t, "skopeo", "--insecure-policy", "copy", "--all", "--preserve-digests", "--src-tls-verify=false", "docker://"+s.ref("2025"), "oci:"+filepath.Join(s.dir, "flipped")+":2025"); err == nil {
+		t.Error("skopeo copies a flipped byte")
+	}
 }
 
 // flipLargest flips a byte of the largest layer of an image in a registry's

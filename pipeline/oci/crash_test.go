@@ -14,6 +14,9 @@ import (
 // then it runs the verb again.
 func TestCrash(t *testing.T) {
 	for _, point := range oci.Points() {
+		if strings.Contains(point, "take") {
+			continue // see TestAdoptCrash
+		}
 		t.Run(point, func(t *testing.T) {
 			s := newShop(t, inProcess(t, false, nil), ", snapshots: 2")
 			for _, v := range []string{"1.0", "1.1", "1.2"} {

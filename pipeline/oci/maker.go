@@ -56,9 +56,14 @@ func (trade) Ready(w *repository.World) error {
 	return err
 }
 
-// Unfit is never so: images have no dates that clients compare.
-func (trade) Unfit(context.Context, *repository.World, *repository.Snapshot) (string, error) {
-	return "", nil
+// Unfit is a snapshot that was taken over while tags of architectures named other
+// images. Otherwise images have nothing that clients compare.
+func (trade) Unfit(ctx context.Context, w *repository.World, s *repository.Snapshot) (string, error) {
+	_, r, err := open(ctx, w, s)
+	if err == nil && r.image.astray() {
+		return "tags of architectures named other images when it was taken over", nil
+	}
+	return "", err
 }
 
 // Certify verifies the signatures of a snapshot, as they are in the registry.

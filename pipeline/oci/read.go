@@ -107,6 +107,8 @@ func (r *registry) pull(ctx context.Context, at *shelf, want *record, how reposi
 	for n, i := range images {
 		if p := want.image.Platforms[n]; i.Digest != p.Digest {
 			return nil, fmt.Errorf("the image for %s is %s, not %s", p.Arch, i.Digest, p.Digest)
+		} else if err := fits(i.Platform, p.Arch); err != nil {
+			return nil, fmt.Errorf("the image for %s: %w", p.Arch, err)
 		}
 		layers = append(layers, i.Layers...)
 	}
@@ -147,8 +149,9 @@ func (r *registry) layers(ctx context.Context, all []v1.Descriptor, sample int, 
 
 // verified is an image that an index lists, its signature verified.
 type verified struct {
-	Digest v1.Hash
-	Layers []v1.Descriptor
+	Digest   v1.Hash
+	Platform v1.Platform
+	Layers   []v1.Descriptor
 }
 
 // verifyIndex verifies an index as clients do, who have only the public key: that
@@ -186,7 +189,7 @@ func (r *registry) verifyIndex(ctx context.Context, h v1.Hash, public *cosign.Pu
 		if d.Platform == nil || !d.Platform.Equals(is) {
 			return nil, fmt.Errorf("the image %s is for %s, the index says otherwise", d.Digest, words(is))
 		}
-		all = append(all, verified{d.Digest, m.Layers})
+		all = append(all, verified{d.Digest, is, m.Layers})
 	}
 	return all, nil
 }

@@ -13,16 +13,21 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"gantry/config"
 	"gantry/storage"
 )
 
 const (
+	records      = "records/" // in the state store; below it the names of targets
 	recordSuffix = ".json"
 	removing     = "removing/" // below the prefix: snapshots on their way out
 	fact         = "image"     // name of imageRecord among the extras of a manifest
 )
+
+// errElsewhere says that a record is of another repository.
+var errElsewhere = errors.New("its record is of an image elsewhere")
 
 // record is the manifest of a snapshot.
 type record struct {
@@ -36,14 +41,24 @@ type imageRecord struct {
 	Repository string           `json:"repository"`
 	Index      v1.Hash          `json:"index"`
 	Platforms  []platformRecord `json:"platforms"` // in the order of the index
+	Taken      *taken           `json:"taken,omitempty"`
 }
 
 // platformRecord is the image for one architecture.
 type platformRecord struct {
 	Arch   config.Arch   `json:"arch"` // as in the staging area
 	Digest v1.Hash       `json:"digest"`
-	Image  v1.Descriptor `json:"image"`  // as the index lists it
-	Source string        `json:"source"` // SHA-256 of the archive
+	Image  v1.Descriptor `json:"image"`           // as the index lists it
+	Source string        `json:"source"`          // SHA-256 of the archive
+	Taken  bool          `json:"taken,omitempty"` // others pushed it, and may need it
+}
+
+// kind is what the index is.
+func (i imageRecord) kind() types.MediaType {
+	if i.Taken != nil && i.Taken.Kind != "" {
+		return i.Taken.Kind
+	}
+	return types.OCIImageIndex
 }
 
 // digests are all manifests of a snapshot, the index first.
@@ -53,6 +68,31 @@ func (i imageRecord) digests() []v1.Hash {
 		all = append(all, p.Digest)
 	}
 	return all
+}
+
+// sane refuses what no build wrote: tags are made of architectures, and digests
+// decide what they name.
+func (i imageRecord) sane() error {
+	all := append(i.digests(), i.owned()...)
+	if i.Taken != nil && i.Taken.Stood != nil {
+		all = append(all, *i.Taken.Stood)
+	}
+	for _, h := range all {
+		if err := known(h); err != nil {
+			return err
+		}
+	}
+	seen := map[config.Arch]bool{}
+	for _, p := range i.Platforms {
+		if p.Image.Digest != p.Digest || p.Image.Platform == nil || seen[p.Arch] {
+			return fmt.Errorf("what it says of %s does not agree", config.Inert(clip(string(p.Arch))))
+		}
+		if err := fits(*p.Image.Platform, p.Arch); err != nil {
+			return err
+		}
+		seen[p.Arch] = true
+	}
+	return nil
 }
 
 // record reads the record of a snapshot.
@@ -111,13 +151,11 @@ func (s *shelf) load(ctx context.Context, key, id string) (*record, error) {
 	if len(r.image.Platforms) == 0 {
 		return nil, errors.New("its record names no image")
 	}
-	for _, h := range r.image.digests() {
-		if err := known(h); err != nil {
-			return nil, fmt.Errorf("its record: %w", err)
-		}
+	if err := r.image.sane(); err != nil {
+		return nil, fmt.Errorf("its record: %w", err)
 	}
 	if r.image.Repository != s.repo.Name() {
-		return nil, config.Hint(fmt.Errorf("its record is of %s, not of %s", config.Inert(clip(r.image.Repository)), s.repo.Name()),
+		return nil, config.Hint(fmt.Errorf("%w: of %s, not of %s", errElsewhere, config.Inert(clip(r.image.Repository)), s.repo.Name()),
 			"give the target another name when its images move to another repository, or restore the old one in release.yaml")
 	}
 	return r, nil

@@ -1,12 +1,15 @@
 package oci
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -161,14 +164,60 @@ func (r *registry) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && !r.plain {
 		return nil, errPlain
 	}
-	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return r.http.RoundTrip(req)
+	if secretive(req) && !r.trusts(req.URL) {
+		return nil, config.Hint(fmt.Errorf("it wants the password to be sent to %s", config.Inert(clip(req.URL.Host))),
+			"the password goes to "+r.repo.RegistryStr()+" and its own domain alone; look who answers there")
 	}
-	resp, err := r.asking.RoundTrip(req)
-	if err == nil && !strings.Contains(req.URL.Path, "/blobs/") {
+	by := r.asking
+	if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		by = r.http
+	}
+	resp, err := by.RoundTrip(req)
+	if err == nil && !r.asksBlob(req) {
 		resp.Body = &capped{resp.Body, maxManifest}
 	}
 	return resp, err
+}
+
+// asksBlob tells whether a request is for a blob, wherever it was sent from there.
+func (r *registry) asksBlob(req *http.Request) bool {
+	for req.Response != nil && req.Response.Request != nil {
+		req = req.Response.Request
+	}
+	return strings.HasPrefix(req.URL.Path, "/v2/"+r.repo.RepositoryStr()+"/blobs/")
+}
+
+// secretive tells whether a request carries a password: in its head, or in the
+// form that token servers take.
+func secretive(req *http.Request) bool {
+	form := strings.HasPrefix(req.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+	return strings.HasPrefix(req.Header.Get("Authorization"), "Basic ") || req.Method == http.MethodPost && form
+}
+
+// trusts tells whether a password of the registry may be sent to an address: to
+// its own host, and over TLS to those of its domain, where its token server is.
+func (r *registry) trusts(u *url.URL) bool {
+	host := (&url.URL{Host: r.repo.RegistryStr()}).Hostname()
+	is := u.Hostname()
+	return strings.EqualFold(is, host) || u.Scheme == "https" && domain(is) != "" && domain(is) == domain(host)
+}
+
+// shared are what stands before the code of a country where names of many owners
+// are below it, as in co.uk.
+var shared = []string{"ac", "co", "com", "edu", "gob", "gov", "go", "ne", "net", "or", "org"}
+
+// domain is the last labels of a name that belong to one owner, as far as that can
+// be told without a list; empty for addresses and for names of one label.
+func domain(host string) string {
+	labels := strings.Split(strings.ToLower(strings.TrimSuffix(host, ".")), ".")
+	n := 2
+	if len(labels) > 2 && len(labels[len(labels)-1]) == 2 && slices.Contains(shared, labels[len(labels)-2]) {
+		n = 3
+	}
+	if net.ParseIP(host) != nil || len(labels) < n {
+		return ""
+	}
+	return strings.Join(labels[len(labels)-n:], ".")
 }
 
 // capped is an answer of which no more than some bytes are read.
@@ -234,7 +283,15 @@ func (r *registry) manifest(ctx context.Context, ref name.Reference) (*document,
 	if err != nil {
 		return nil, r.explain(ctx, "read "+ref.String(), err)
 	}
-	return &document{raw: d.Manifest, kind: d.MediaType, digest: d.Digest}, nil
+	// Of the oldest form of manifests the registry's word is taken for the digest.
+	is, _, err := v1.SHA256(bytes.NewReader(d.Manifest))
+	if err == nil && is != d.Digest {
+		err = fmt.Errorf("read %s: it has the digest %s, the registry says %s", ref, is, d.Digest)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &document{raw: d.Manifest, kind: d.MediaType, digest: is}, nil
 }
 
 // tagged is the digest that a tag names, or the zero digest.

@@ -82,19 +82,15 @@ func (s *shelf) Sweep(ctx context.Context) error {
 
 // erase deletes from the registry what only one snapshot needed.
 func (s *shelf) erase(ctx context.Context, id string, r *record) error {
-	needed := map[v1.Hash]bool{}
-	ids, err := s.Snapshots(ctx)
+	needed, err := s.needed(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("remove snapshot %s: %w", id, err)
 	}
-	for _, other := range ids {
-		o, err := s.record(ctx, other)
-		if err != nil {
-			return err
-		}
-		for _, h := range o.image.digests() {
-			needed[h] = true
-		}
+	for _, p := range r.image.Platforms {
+		needed[p.Digest] = needed[p.Digest] || p.Taken // by others: a registry deletes all tags of what it deletes
+	}
+	if r.image.Taken != nil && r.image.stood() == r.image.Index {
+		needed[r.image.Index] = true
 	}
 	for _, h := range r.image.digests() {
 		if needed[h] {
@@ -109,10 +105,42 @@ func (s *shelf) erase(ctx context.Context, id string, r *record) error {
 			return fmt.Errorf("remove snapshot %s: %w", id, err)
 		}
 	}
+	if r.image.Taken != nil {
+		s.mu.Lock()
+		s.left = append(s.left, fmt.Sprintf("the images of snapshot %s stay in the registry: others pushed them, and may need them", id))
+		s.mu.Unlock()
+	}
 	if err := s.records.Delete(ctx, s.prefix+removing+id+recordSuffix); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("remove snapshot %s: %w", id, err)
 	}
 	return nil
+}
+
+// needed are the manifests of all snapshots in the repository, whichever target
+// they are of: the same image has the same digest in all of them.
+func (s *shelf) needed(ctx context.Context) (map[v1.Hash]bool, error) {
+	needed := map[v1.Hash]bool{}
+	for o, err := range s.records.List(ctx, records) {
+		if err != nil {
+			return nil, fmt.Errorf("list the records of all targets: %w", err)
+		}
+		parts := strings.Split(o.Key, "/")
+		id, ok := strings.CutSuffix(parts[len(parts)-1], recordSuffix)
+		if _, err := storage.ParseID(id); err != nil || !ok || o.Link || len(parts) != 3 {
+			continue
+		}
+		r, err := s.load(ctx, o.Key, id)
+		if errors.Is(err, errElsewhere) || errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", config.Inert(o.Key), err)
+		}
+		for _, h := range r.image.digests() {
+			needed[h] = true
+		}
+	}
+	return needed, nil
 }
 
 // eraseOne deletes a manifest and, before it, its signatures.

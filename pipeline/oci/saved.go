@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gantry/config"
+	"gantry/storage"
 )
 
 // saved reads the image of what docker save writes. That has no manifest as
@@ -97,7 +98,7 @@ func (i *Image) pack(ctx context.Context, names []string, diffs []v1.Hash) error
 		i.layers[n] = l
 	}
 	for range names {
-		f, err := nameless()
+		f, err := storage.SpoolFile()
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ const maxRecord = 4 << 20 // bytes
 // tags.
 type shelf struct {
 	*registry
+	cfg     *config.Release
 	target  *config.Target
 	records storage.Store
 	prefix  string // of their keys, which ends in '/'
@@ -28,6 +30,7 @@ type shelf struct {
 	mu       sync.Mutex
 	known    map[string]*record // by id; a record never changes
 	replaced map[string]string  // digests that the last flip took tags from, by tag
+	apart    []string           // tags that are not where production is, in words
 	left     []string           // what could not be deleted, in words
 }
 
@@ -44,7 +47,7 @@ func Open(_ context.Context, site pipeline.Site, t *config.Target) (storage.Serv
 	if err != nil {
 		return nil, err
 	}
-	return &shelf{registry: r, target: t, records: site.State, prefix: "records/" + string(t.Name) + "/", known: map[string]*record{}}, nil
+	return &shelf{registry: r, cfg: site.Config, target: t, records: site.State, prefix: records + string(t.Name) + "/", known: map[string]*record{}}, nil
 }
 
 // Path is the name of the repository, such as registry.example.org/core.
@@ -56,36 +59,20 @@ func (s *shelf) Close() error {
 	return nil
 }
 
-// Pointer is the id of the snapshot that a pointer's tag names.
+// Pointer is the id of the snapshot that a pointer's tags name.
 func (s *shelf) Pointer(ctx context.Context, name string) (string, error) {
-	tag, err := s.tag(name)
+	n, err := s.named(ctx, name)
 	if err != nil {
 		return "", err
 	}
-	h, err := s.tagged(ctx, tag)
-	if err != nil || h == (v1.Hash{}) {
-		return "", err
+	id, err := s.snapshot(ctx, n)
+	if name == production {
+		s.notice(ctx, n, id)
 	}
-	ids, err := s.Snapshots(ctx)
-	if err != nil {
-		return "", err
+	if stray := (*storage.Stray)(nil); errors.As(err, &stray) {
+		err = config.Hint(err, "somebody moved a tag by other means; find out who, then take over what is served: gantry adopt "+string(s.target.Name))
 	}
-	for _, id := range slices.Backward(ids) {
-		r, err := s.record(ctx, id)
-		if err != nil {
-			return "", err
-		}
-		if r.image.Index == h {
-			return id, nil
-		}
-	}
-	return "", s.unknown(tag, h)
-}
-
-// unknown says that a tag names what was not put there by gantry.
-func (s *shelf) unknown(tag string, h v1.Hash) error {
-	return config.Hint(fmt.Errorf("%s serves %s, which no snapshot here has", s.repo.Tag(tag), h),
-		"somebody moved the tag by other means; point it to a snapshot again, as gantry snapshots shows them, or delete it: crane delete "+s.repo.Tag(tag).String())
+	return id, err
 }
 
 // Snapshots are the ids of the snapshots there are records of, oldest first.
@@ -154,7 +141,7 @@ func (s *shelf) check(ctx context.Context, r *record, full bool, count func(int6
 	if err != nil {
 		return err
 	}
-	if !slices.EqualFunc(platforms, r.image.Platforms, func(a v1.Descriptor, b platformRecord) bool { return a.Digest == b.Digest }) {
+	if !r.image.lists(platforms) {
 		return fmt.Errorf("the index %s lists other images than were recorded", r.image.Index)
 	}
 	for _, p := range r.image.Platforms {
@@ -169,6 +156,24 @@ func (s *shelf) check(ctx context.Context, r *record, full bool, count func(int6
 		}
 	}
 	return nil
+}
+
+// lists tells whether an index lists what was recorded of it: those images for
+// those platforms, and, where it was made here, nothing else.
+func (i imageRecord) lists(all []v1.Descriptor) bool {
+	if i.Taken == nil && len(all) != len(i.Platforms) {
+		return false
+	}
+	for n, p := range i.Platforms {
+		if i.Taken == nil {
+			if d := all[n]; d.Digest != p.Digest || d.Platform == nil || fits(*d.Platform, p.Arch) != nil {
+				return false
+			}
+		} else if !slices.ContainsFunc(all, func(d v1.Descriptor) bool { return d.Digest == p.Digest }) {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *shelf) checkBlob(ctx context.Context, d v1.Descriptor, full bool, count func(int64)) error {

@@ -116,6 +116,11 @@ func (r *registry) payloadSigned(ctx context.Context, public *cosign.Public, h v
 		}
 		why = err
 	}
+	if len(m.Layers) > maxSignatures {
+		tag := r.signatureTag(h)
+		return config.Hint(fmt.Errorf("it has %d signatures, and the first %d are not by the key that clients have", len(m.Layers), maxSignatures),
+			"look who adds to "+tag.String()+"; then delete that tag, and sign again: crane delete "+tag.String())
+	}
 	if why == nil {
 		return errUnsigned
 	}

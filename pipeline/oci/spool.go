@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"gantry/config"
+	"gantry/storage"
 )
 
 // Limits of archives. None is near what images need.
@@ -46,25 +47,11 @@ type entry struct {
 	link     string // name of what it leads to
 }
 
-// nameless makes a temporary file that is gone when it is closed, or when the
-// process is.
-func nameless() (*os.File, error) {
-	f, err := os.CreateTemp("", "gantry-image-")
-	if err != nil {
-		return nil, config.Hint(fmt.Errorf("make a temporary file: %w", err), "make room in "+os.TempDir()+", or set TMPDIR to another directory")
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("make a temporary file: %w", err)
-	}
-	return f, nil
-}
-
 // newSpool reads a tar, compressed by gzip or not, to its end. Its bytes, as they
 // come, must have the SHA-256 that is wanted, in lower-case hex; where that is
 // empty they may have any. count hears of them; it may be nil.
 func newSpool(ctx context.Context, r io.Reader, want string, count func(int64)) (_ *spool, err error) {
-	file, err := nameless()
+	file, err := storage.SpoolFile()
 	if err != nil {
 		return nil, err
 	}

@@ -54,11 +54,17 @@ func (s *shelf) Flip(ctx context.Context, name, from, to string) error {
 	if err != nil {
 		return fmt.Errorf("flip %s: %w", config.Inert(clip(name)), err)
 	}
-	replaced := map[string]string{}
+	replaced, moved := map[string]string{}, []string{}
+	broken := func(err error) error {
+		if len(moved) > 0 {
+			err = config.Hint(fmt.Errorf("%w (moved already: %s)", err, strings.Join(moved, ", ")), config.HintOf(err))
+		}
+		return fmt.Errorf("flip %s: %w", name, err)
+	}
 	for n, m := range moves {
 		at, err := s.compare(ctx, m)
 		if err != nil {
-			return fmt.Errorf("flip %s: %w", name, err)
+			return broken(err)
 		}
 		replaced[m.tag] = orMissing(at)
 		if n == len(moves)-1 {
@@ -69,16 +75,17 @@ func (s *shelf) Flip(ctx context.Context, name, from, to string) error {
 		}
 		ref := s.repo.Tag(m.tag)
 		if err := s.put(ctx, ref, m.to); err != nil {
-			return fmt.Errorf("flip %s: %w", name, err)
+			return broken(err)
 		}
+		moved = append(moved, m.tag)
 		storage.Reach("oci.flip.moved")
 		// Whoever cancels now still learns where the tag is.
 		is, err := s.tagged(context.WithoutCancel(ctx), m.tag)
 		if err != nil {
-			return fmt.Errorf("flip %s: %s was moved, and cannot be read back: %w", name, ref, err)
+			return broken(fmt.Errorf("%s was moved, and cannot be read back: %w", ref, err))
 		}
 		if is != m.to.digest {
-			return fmt.Errorf("flip %s: %s names %s after it was moved to %s: %w", name, ref, orMissing(is), m.to.digest, storage.ErrConflict)
+			return broken(fmt.Errorf("%s names %s after it was moved to %s: %w", ref, orMissing(is), m.to.digest, storage.ErrConflict))
 		}
 	}
 	s.mu.Lock()
@@ -104,7 +111,7 @@ func (s *shelf) moves(ctx context.Context, name, from, to string) ([]move, error
 		if err != nil {
 			return nil, err
 		}
-		expected = before.image.Index
+		expected = before.image.stood()
 	}
 	var moves []move
 	if name == production {
@@ -113,11 +120,11 @@ func (s *shelf) moves(ctx context.Context, name, from, to string) ([]move, error
 			return nil, err
 		}
 		for _, p := range next.image.Platforms {
-			moves = append(moves, move{tag: s.archTag(p.Arch), to: &document{digest: p.Digest},
+			moves = append(moves, move{tag: s.archTag(p.Arch), to: &document{digest: p.Digest, kind: p.Image.MediaType},
 				from: func(h v1.Hash) bool { return h == (v1.Hash{}) || ours[h] }})
 		}
 	}
-	moves = append(moves, move{tag: tag, to: &document{digest: next.image.Index}, from: func(h v1.Hash) bool { return h == expected }})
+	moves = append(moves, move{tag: tag, to: &document{digest: next.image.Index, kind: next.image.kind()}, from: func(h v1.Hash) bool { return h == expected }})
 	for n, m := range moves {
 		d, err := s.manifest(ctx, s.repo.Digest(m.to.digest.String()))
 		if err != nil {
@@ -125,6 +132,9 @@ func (s *shelf) moves(ctx context.Context, name, from, to string) ([]move, error
 		}
 		if d == nil {
 			return nil, config.Hint(fmt.Errorf("%s of snapshot %s is not in the registry any more", m.to.digest, to), "build it again, or go to another snapshot")
+		}
+		if d.kind != m.to.kind {
+			return nil, fmt.Errorf("the registry says that %s is %s, not %s", m.to.digest, config.Inert(clip(string(d.kind))), m.to.kind)
 		}
 		moves[n].to = d
 		if _, err := s.compare(ctx, m); err != nil {
@@ -146,8 +156,8 @@ func (s *shelf) ours(ctx context.Context) (map[v1.Hash]bool, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range r.image.Platforms {
-			ours[p.Digest] = true
+		for _, h := range r.image.owned() {
+			ours[h] = true
 		}
 	}
 	return ours, nil
@@ -161,7 +171,7 @@ func (s *shelf) compare(ctx context.Context, m move) (v1.Hash, error) {
 	}
 	if !m.from(at) {
 		return at, config.Hint(fmt.Errorf("%s names %s, which it should not: %w", s.repo.Tag(m.tag), orMissing(at), storage.ErrConflict),
-			"plan again; if somebody moved it by other means, point it to a snapshot again or delete it: crane delete "+s.repo.Tag(m.tag).String())
+			"plan again; if somebody moved it by other means, find out who, then take over what is served: gantry adopt "+string(s.target.Name))
 	}
 	return at, nil
 }

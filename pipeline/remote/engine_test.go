@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -228,5 +229,139 @@ func TestOperatorCancels(t *testing.T) {
 	}
 	if it := item(t, e); it.Status != checklist.StatusCancelled || len(w.Asked("/cancel")) != 1 {
 		t.Errorf("it is %s, %v", it.Status, w.Asked("/cancel"))
+	}
+}
+
+// TestFollows starts the console again while the run goes on: its progress is
+// seen by others, and its end is recorded. Nobody who leaves stops it there;
+// an operator who cancels does.
+func TestFollows(t *testing.T) {
+	for name, want := range map[string]checklist.Status{"ends": checklist.StatusDone, "cancelled": checklist.StatusFailed} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "github", file)
+			first := opened(t, w)
+			plan, err := first.Plan(t.Context(), pipeline.Job{Item: "promote:core-el9"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var gone atomic.Bool
+			w.Looked = func(*forgetest.Run) { gone.Store(true) }
+			w.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+				if gone.Load() {
+					rw.WriteHeader(http.StatusUnauthorized)
+				}
+				return gone.Load()
+			}
+			run, err := first.Start(t.Context(), plan, plan.Phrase())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := run.Wait(); !errors.Is(err, pipeline.ErrUnknown) {
+				t.Fatal(err)
+			}
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+
+			second, third := engine(t, w.env.Config), engine(t, w.env.Config)
+			looked := make(chan struct{}, 1)
+			look := func(*forgetest.Run) {
+				select {
+				case looked <- struct{}{}:
+				default:
+				}
+			}
+			w.Set(func(s *forgetest.Server) { s.Answer, s.Looked = nil, look })
+
+			// whoever only leaves does not stop it
+			ctx, leave := context.WithCancel(t.Context())
+			left := make(chan error, 1)
+			go func() { left <- second.Follow(ctx, run.ID()) }()
+			<-looked
+			leave()
+			if err := <-left; err == nil {
+				t.Error("left, and resolved")
+			}
+			if n := len(w.Asked("/cancel")); n != 0 {
+				t.Fatalf("stopped %d times", n)
+			}
+
+			go func() { left <- second.Follow(t.Context(), run.ID()) }()
+			for live := false; !live; {
+				<-looked
+				if err := third.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				for _, r := range third.View().Runs {
+					live = live || r.Intent.Run == run.ID() && r.Live
+				}
+			}
+			if name == "cancelled" {
+				err := third.Cancel(t.Context(), run.ID())
+				for errors.As(err, new(*pipeline.RefusedError)) { // it was resolved only, and not followed yet
+					<-looked
+					err = third.Cancel(t.Context(), run.ID())
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				w.Set(func(s *forgetest.Server) {
+					s.Looked = func(r *forgetest.Run) {
+						r.Status, r.Conclusion = "completed", "success"
+						r.Jobs = []forgetest.Job{{ID: 1, Name: "promote", Status: "completed", Conclusion: "success"}}
+					}
+				})
+			}
+			if err := <-left; err != nil {
+				t.Errorf("followed: %v", err)
+			}
+			if it := item(t, third); it.Status != want {
+				t.Errorf("it is %s: %+v", it.Status, it.State.Run.Ended)
+			}
+			if n := w.Dispatched(); n != 1 {
+				t.Errorf("%d runs", n)
+			}
+		})
+	}
+}
+
+// TestDrainLeaves ends a console that follows a run: the run goes on.
+func TestDrainLeaves(t *testing.T) {
+	w := newWorld(t, "github", file)
+	first := opened(t, w)
+	plan, err := first.Plan(t.Context(), pipeline.Job{Item: "promote:core-el9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone atomic.Bool
+	w.Looked = func(*forgetest.Run) { gone.Store(true) }
+	w.Answer = func(rw http.ResponseWriter, r *http.Request) bool {
+		if gone.Load() {
+			rw.WriteHeader(http.StatusUnauthorized)
+		}
+		return gone.Load()
+	}
+	run, err := first.Start(t.Context(), plan, plan.Phrase())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Wait()
+	looked := make(chan struct{}, 1)
+	w.Set(func(s *forgetest.Server) {
+		s.Answer = nil
+		s.Looked = func(r *forgetest.Run) {
+			select {
+			case looked <- struct{}{}:
+			default:
+			}
+		}
+	})
+	left := make(chan error, 1)
+	go func() { left <- first.Follow(t.Context(), run.ID()) }()
+	<-looked
+	first.Drain()
+	if err := <-left; err == nil || len(w.Asked("/cancel")) != 0 {
+		t.Errorf("%v, %v", err, w.Asked("/cancel"))
 	}
 }

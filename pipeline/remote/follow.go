@@ -74,6 +74,9 @@ func patiently[T any](ctx context.Context, f *follower, ask func(context.Context
 // stops the run.
 func (f *follower) follow(ctx context.Context, id int64) (pipeline.Evidence, error) {
 	r, jobs, err := f.watch(ctx, id)
+	if cause := context.Cause(ctx); errors.Is(cause, pipeline.ErrLost) && !r.Over {
+		return nil, config.Hint(fmt.Errorf("%w: run %d of %s goes on there: %w", pipeline.ErrUnknown, id, f.aim.repository, cause), config.HintOf(cause))
+	}
 	if ctx.Err() != nil && !r.Over {
 		return f.stop(ctx, id)
 	}

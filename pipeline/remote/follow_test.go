@@ -192,3 +192,20 @@ func TestHostileNames(t *testing.T) {
 		}
 	}
 }
+
+// Whoever loses the lock of a run may not stop it there: another console follows
+// it.
+func TestLostLockStopsNothing(t *testing.T) {
+	w := newWorld(t, "github", file)
+	plan := w.plan()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	w.Looked = func(r *forgetest.Run) {
+		if r.Looks == 3 {
+			cancel(pipeline.ErrLost)
+		}
+	}
+	_, log, err := w.run(ctx, plan)
+	if !errors.Is(err, pipeline.ErrUnknown) || len(w.Asked("/cancel")) != 0 {
+		t.Errorf("%v\n%s", err, log)
+	}
+}

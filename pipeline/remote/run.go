@@ -211,31 +211,14 @@ const correlate = "give the workflow an input gantry_run, and show it: run-name:
 // Look finds the run that was dispatched, and tells how it ended. While it goes
 // on, nobody can tell: that is an error.
 func (s *step) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
-	kept, err := env.Kept(ctx)
-	if err != nil || kept == "" {
-		return pipeline.Seen{}, err // it is kept before anything is dispatched
-	}
-	var n note
-	if err := json.Unmarshal([]byte(kept), &n); err != nil || n.Since.IsZero() {
-		return pipeline.Seen{}, errors.New("what was kept of the dispatch is damaged")
-	}
 	a, c, err := s.aimed(plan)
 	if err != nil {
 		return pipeline.Seen{}, err
 	}
 	defer c.Close()
-	if n.ID == 0 {
-		m, err := a.match(ctx, c, n, env.Run)
-		switch {
-		case err != nil || len(m.runs) == 0:
-			return pipeline.Seen{}, err
-		case m.sure:
-			n.ID = m.runs[0].ID
-		case slices.ContainsFunc(m.runs, func(r forge.Run) bool { return !r.Over }):
-			return pipeline.Seen{}, m.unsure()
-		default:
-			return pipeline.Seen{Failed: m.unsure().Error()}, nil
-		}
+	n, seen, err := a.kept(ctx, c, env)
+	if err != nil || n.ID == 0 {
+		return seen, err
 	}
 	r, err := c.Run(ctx, n.ID)
 	if forge.Status(err) == http.StatusNotFound {
@@ -248,8 +231,8 @@ func (s *step) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) 
 		return pipeline.Seen{}, err
 	}
 	if !r.Over {
-		return pipeline.Seen{}, config.Hint(fmt.Errorf("run %d of %s goes on there (%s)", r.ID, a.repository, r.Status),
-			"look again when it has ended: gantry resolve "+env.Run+"; its page is "+orNothing(r.URL))
+		return pipeline.Seen{}, config.Hint(fmt.Errorf("run %d of %s %w (%s)", r.ID, a.repository, pipeline.ErrGoesOn, r.Status),
+			"follow it to its end: gantry resolve "+env.Run+"; stop it meanwhile: gantry cancel "+env.Run+"; its page is "+orNothing(r.URL))
 	}
 	jobs, err := c.Jobs(ctx, r.ID)
 	if err != nil && forge.Status(err) != http.StatusNotFound {
@@ -261,3 +244,60 @@ func (s *step) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) 
 	}
 	return pipeline.Seen{Done: true, Evidence: ev}, nil
 }
+
+// kept is the run that was dispatched, as far as it can be told. Where it cannot,
+// its id is 0, and seen is what is known.
+func (a aim) kept(ctx context.Context, c *forge.Client, env *pipeline.Env) (n note, seen pipeline.Seen, err error) {
+	kept, err := env.Kept(ctx)
+	if err != nil || kept == "" {
+		return n, seen, err // it is kept before anything is dispatched
+	}
+	if err := json.Unmarshal([]byte(kept), &n); err != nil || n.Since.IsZero() {
+		return note{}, seen, errors.New("what was kept of the dispatch is damaged")
+	}
+	if n.ID != 0 {
+		return n, seen, nil
+	}
+	m, err := a.match(ctx, c, n, env.Run)
+	switch {
+	case err != nil || len(m.runs) == 0:
+	case m.sure:
+		n.ID = m.runs[0].ID
+	case slices.ContainsFunc(m.runs, func(r forge.Run) bool { return !r.Over }):
+		err = m.unsure()
+	default:
+		seen.Failed = m.unsure().Error()
+	}
+	return n, seen, err
+}
+
+// Follow shows how the run goes that was dispatched, until it has ended there, for
+// as long as the workflow may take. An operator who cancels stops it there.
+func (s *step) Follow(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) error {
+	a, c, err := s.aimed(plan)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	n, _, err := a.kept(ctx, c, env)
+	if err != nil || n.ID == 0 {
+		return err
+	}
+	limit := time.Duration(s.workflow.Timeout)
+	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it was followed for %s, and goes on there", limit))
+	defer stop()
+	f := &follower{aim: a, c: c, p: p}
+	_, _, err = f.watch(ctx, n.ID)
+	if errors.Is(context.Cause(ctx), pipeline.ErrCancelled) {
+		_, err = f.stop(ctx, n.ID)
+		if errors.Is(err, pipeline.ErrCancelled) {
+			return nil // it has ended there
+		}
+	}
+	if ctx.Err() == nil && !errors.Is(err, pipeline.ErrUnknown) {
+		return nil // it has ended, or is not what was confirmed: Look judges
+	}
+	return err
+}
+
+var _ pipeline.Follower = (*step)(nil)

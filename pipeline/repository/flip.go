@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -154,6 +155,9 @@ func (f *flip) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p
 			return nil, fmt.Errorf("%s stays on %s: %w", f.pointer, orNothing(w.at(f.pointer)), err)
 		}
 		storage.Reach("repository.flip.checked")
+		if err := env.Holds(ctx); err != nil {
+			return nil, err
+		}
 		if err := w.Served.Flip(ctx, f.pointer, move.From, move.To); err != nil {
 			return nil, err
 		}
@@ -204,8 +208,17 @@ func (f *flip) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) 
 		return pipeline.Seen{}, err
 	}
 	at, err := served.Pointer(ctx, f.pointer)
-	if err != nil || at != plan.Move.To {
+	if errors.As(err, new(*storage.Stray)) {
+		return pipeline.Seen{}, nil // somebody else moved it
+	}
+	if err != nil {
 		return pipeline.Seen{}, err
+	}
+	if at != plan.Move.To {
+		if parted, ok := served.(storage.Parted); ok && f.pointer == Production && len(parted.Apart()) > 0 {
+			return pipeline.Seen{Failed: "interrupted before " + f.pointer + " moved: " + Few(parted.Apart(), "; ")}, nil
+		}
+		return pipeline.Seen{}, nil
 	}
 	return pipeline.Seen{Done: true, Evidence: pipeline.Evidence{f.pointer: at}}, nil
 }

@@ -66,3 +66,21 @@ func SigningKey(cfg *config.Release, t *config.Target, at time.Time) (*sign.Key,
 	}
 	return key, nil
 }
+
+// OpenPGP is what trades have in common whose clients are given an OpenPGP key.
+type OpenPGP struct{}
+
+// Key is the fingerprint of the key that clients of the target are given.
+func (OpenPGP) Key(w *World) (string, error) {
+	public, err := PublicKey(w.Config, w.Target)
+	if err != nil {
+		return "", err
+	}
+	return public.Fingerprint(), nil
+}
+
+// Ready makes sure that the target's private key is here and can sign.
+func (OpenPGP) Ready(w *World) error {
+	_, err := SigningKey(w.Config, w.Target, w.Env.Now())
+	return err
+}

@@ -6,23 +6,15 @@ import (
 	"strings"
 
 	"gantry/config"
+	"gantry/pipeline"
 	"gantry/storage"
 )
 
-// Places are where the target's artifacts are staged.
-func Places(t *config.Target) []storage.Place {
-	var all []storage.Place
-	for _, last := range t.Places() {
-		all = append(all, storage.Place{Component: string(t.Component), Series: string(t.Series), Format: string(t.Format), OS: last})
-	}
-	return all
-}
-
-// Staged lists the target's artifacts. One that cannot be released is an error,
+// staged lists the target's artifacts. One that cannot be released is an error,
 // and so is an empty set.
 func (w *World) staged(ctx context.Context) ([]storage.Artifact, error) {
 	var all []storage.Artifact
-	for _, place := range Places(w.Target) {
+	for _, place := range pipeline.Places(w.Target) {
 		as, err := w.Env.Staging.List(ctx, place)
 		if err != nil {
 			return nil, err
@@ -45,7 +37,7 @@ func (w *World) staged(ctx context.Context) ([]storage.Artifact, error) {
 	}
 	if len(all) == 0 {
 		var prefixes []string
-		for _, place := range Places(w.Target) {
+		for _, place := range pipeline.Places(w.Target) {
 			prefixes = append(prefixes, place.Prefix())
 		}
 		return nil, config.Hint(fmt.Errorf("nothing is staged for %s", w.Target.Name),

@@ -86,8 +86,8 @@ func (w *World) freed(ctx context.Context, doomed []string) ([]int64, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range s.all() {
-			held[inode(id, f)] = true
+		for at := range s.inodes() {
+			held[at] = true
 		}
 	}
 	freed := make([]int64, len(doomed))
@@ -96,10 +96,10 @@ func (w *World) freed(ctx context.Context, doomed []string) ([]int64, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range s.all() {
-			if at := inode(id, f); !held[at] {
+		for at, size := range s.inodes() {
+			if !held[at] {
 				held[at] = true
-				freed[i] += f.Size
+				freed[i] += size
 			}
 		}
 	}
@@ -109,15 +109,22 @@ func (w *World) freed(ctx context.Context, doomed []string) ([]int64, error) {
 // all are the files of a snapshot and those it names outside itself.
 func (s *Snapshot) all() []storage.File { return slices.Concat(s.Files, s.Pool) }
 
-// inode is the file behind a name as its manifest remembers it, the same for all
-// its hard links. On a store every snapshot has files of its own, but for those
-// of a pool.
-func inode(id string, f storage.File) string {
-	i := strings.LastIndexByte(f.Stat, ':')
-	if i < 0 || strings.HasPrefix(f.Stat, "store:") {
-		return id + "/" + f.Path
+// inodes are the files behind the names of a snapshot, as its manifest remembers
+// them, with their sizes: the same for all hard links of one, and for all who name
+// one of a pool. On a store every snapshot has the others to itself.
+func (s *Snapshot) inodes() map[string]int64 {
+	all := map[string]int64{}
+	for _, f := range s.Files {
+		at := s.ID + "/" + f.Path
+		if i := strings.LastIndexByte(f.Stat, ':'); i >= 0 && !strings.HasPrefix(f.Stat, "store:") {
+			at = f.Stat[:i]
+		}
+		all[at] = f.Size
 	}
-	return f.Stat[:i]
+	for _, f := range s.Pool {
+		all["pool "+f.Path] = f.Size
+	}
+	return all
 }
 
 // Run removes the snapshots of the plan and what interrupted builds left.
@@ -146,6 +153,9 @@ func (s *prune) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, 
 			return nil, config.Hint(errors.New("snapshot "+c.Name+" is needed again since the plan was made"), "plan again")
 		}
 		p.File(c.Name)
+		if err := env.Holds(ctx); err != nil {
+			return nil, err
+		}
 		if err := w.Served.Remove(ctx, c.Name); err != nil {
 			return nil, err
 		}

@@ -20,6 +20,11 @@ func (f *flip) servable(ctx context.Context, w *World, wanted *Snapshot) (to *Sn
 	why, err = w.unfit(ctx, wanted, f.pointer)
 	if err == nil && why == "" && f.item.Uses == "refresh" {
 		why = "it is to be published anew"
+		if key, err := w.trade.Key(w); err != nil {
+			return nil, "", err
+		} else if wanted.Lineage.Key != key {
+			why = otherKey
+		}
 	}
 	if err != nil || why == "" {
 		return wanted, "", err
@@ -41,6 +46,8 @@ func (f *flip) servable(ctx context.Context, w *World, wanted *Snapshot) (to *Sn
 	return nil, why, nil
 }
 
+const otherKey = "clients were given another key since"
+
 // unfit says in words why a pointer may not go to a snapshot, or nothing.
 func (w *World) unfit(ctx context.Context, s *Snapshot, pointer string) (string, error) {
 	if s.ID == w.at(pointer) {
@@ -50,8 +57,11 @@ func (w *World) unfit(ctx context.Context, s *Snapshot, pointer string) (string,
 	if err != nil {
 		return "", err
 	}
+	if s.Lineage.Key == "" {
+		return "it was taken over, and is not signed as clients verify it", nil
+	}
 	if s.Lineage.Key != key {
-		return "clients were given another key since", nil
+		return otherKey, nil
 	}
 	if why, err := w.trade.Unfit(ctx, w, s); err != nil || why != "" {
 		return why, err

@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -86,6 +87,9 @@ func (t step) look(ctx context.Context, env *pipeline.Env) (*World, error) {
 	}
 	if w.Staging, err = served.Pointer(ctx, Staging); err == nil {
 		w.Production, err = served.Pointer(ctx, Production)
+	}
+	if stray := (*storage.Stray)(nil); errors.As(err, &stray) {
+		return nil, &pipeline.RefusedError{Reason: fmt.Sprintf("%s drifted: %s", t.target.Name, config.Inert(stray.Error())), Hint: config.HintOf(err)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("see what %s serves: %w", t.target.Name, err)

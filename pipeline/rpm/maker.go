@@ -13,7 +13,7 @@ import (
 )
 
 // trade is RPM repositories.
-type trade struct{}
+type trade struct{ repository.OpenPGP }
 
 // Make makes the step of an item on an RPM target; see repository.Make for verbs
 // and options.
@@ -63,21 +63,6 @@ func at(w *repository.World) (*world, error) {
 		return nil, fmt.Errorf("%s is not served as files", w.Target.Name)
 	}
 	return &world{w, tree}, nil
-}
-
-// Key is the fingerprint of the key that clients of the target are given.
-func (trade) Key(w *repository.World) (string, error) {
-	public, err := repository.PublicKey(w.Config, w.Target)
-	if err != nil {
-		return "", err
-	}
-	return public.Fingerprint(), nil
-}
-
-// Ready makes sure that the target's private key is here and can sign.
-func (trade) Ready(w *repository.World) error {
-	_, err := repository.SigningKey(w.Config, w.Target, w.Env.Now())
-	return err
 }
 
 // Survey identifies the staged packages and chooses those of the snapshot.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -36,35 +37,37 @@ func (a *app) artifactsVerb() *cobra.Command {
 }
 
 func (a *app) artifacts(ctx context.Context, e *pipeline.Engine, cfg *config.Release, names []string, verify bool) error {
-	if len(names) == 0 {
-		for _, t := range cfg.Targets {
-			names = append(names, string(t.Name))
-		}
-	}
 	j := artifactsJSON{Artifacts: []artifactJSON{}}
 	bad := 0
-	for _, name := range names {
-		if _, err := target(cfg, name); err != nil {
+	of, about := "", "all targets"
+	if len(names) > 0 {
+		of, about = names[0], names[0]
+		if _, err := target(cfg, of); err != nil {
 			return err
 		}
-		found, err := e.Artifacts(ctx, name)
-		if err != nil {
+	}
+	found, err := e.Artifacts(ctx, of)
+	if err != nil {
+		return err
+	}
+	if verify {
+		if found, err = a.hash(ctx, e, about, found); err != nil {
 			return err
 		}
-		if verify {
-			if found, err = a.hash(ctx, e, name, found); err != nil {
-				return err
-			}
-		}
-		odd, err := e.Findings(ctx, found)
-		if err != nil {
-			return fmt.Errorf("look for what is odd about %s: %w", name, err)
-		}
+	}
+	odd, err := e.Findings(ctx, found)
+	if err != nil {
+		return fmt.Errorf("look for what is odd about what is staged: %w", err)
+	}
+	for _, t := range e.View().Targets {
 		for _, one := range found {
+			if !slices.Contains(t.Places, one.Place) {
+				continue
+			}
 			if one.Verdict != storage.Verified && (verify || one.Verdict != storage.Unverified) {
 				bad++
 			}
-			line := newArtifactJSON(name, one)
+			line := newArtifactJSON(t.Name, one)
 			line.Findings = odd[one.Key()]
 			j.Artifacts = append(j.Artifacts, line)
 		}

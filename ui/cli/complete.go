@@ -1,9 +1,8 @@
 package cli
 
 import (
-	"strings"
-
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 

@@ -20,7 +20,7 @@ import (
 // demoFlags are the flags of the demo verb.
 type demoFlags struct {
 	dir, s3, bucket, registry, serve string
-	headless               bool
+	headless                         bool
 }
 
 func (a *app) demoVerb() *cobra.Command {

@@ -139,8 +139,15 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request) {
 	if changes(base) {
 		head.Set("Cache-Control", "no-cache")
 	}
+	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
+		r.Header.Del("Range") // the whole is an answer, too
+	}
 	http.ServeContent(w, r, "", c.modified, c)
 }
+
+// maxRanges is how many pieces of a file one request may ask for: of a store,
+// each is a request of its own.
+const maxRanges = 16
 
 // shown tells whether a path may be one of a file for clients: what a key of the
 // stores may be, without names that begin with a dot and without manifests.
