@@ -82,6 +82,8 @@ func same(t *pipeline.TargetView) (string, role) {
 		return "busy", accent
 	case t.Staging == "":
 		return "nothing staged", dim
+	case t.InStep() && len(t.Warnings) > 0:
+		return "warning", warn
 	case t.InStep():
 		return "same", ok
 	case t.Production == "":
@@ -153,6 +155,9 @@ func (s *targetScreen) detail(w int) (head, body []line) {
 		case !m.readOnly():
 			body = append(body, wrapped(warn, "Nobody knows how it ended; u looks.", w)...)
 		}
+	}
+	for _, words := range t.Warnings {
+		body = append(body, wrapped(warn, config.Inert(words), w)...)
 	}
 	if t.URL != "" {
 		body = append(body, line{{"url   ", dim}, {config.Inert(t.URL), plain}})
