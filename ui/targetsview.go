@@ -309,7 +309,11 @@ func (m *model) adoptable(msg adoptMsg) tea.Cmd {
 	m.open(&dialog{
 		word: "PRODUCTION", frame: production, label: productionLabel, title: config.Inert(ask.Plan.Title), phrase: ask.Phrase,
 		head: func(w int) []line {
-			return wrapped(plain, "Nothing is moved: the journal takes over what is served.", w)
+			lines := wrapped(plain, "Nothing is moved: the journal takes over what is served.", w)
+			for _, words := range ask.Plan.Warnings {
+				lines = append(lines, wrapped(warn, config.Inert(words), w)...)
+			}
+			return lines
 		},
 		yes: func(typed string) tea.Cmd {
 			return m.act("adopted what "+msg.target+" serves", func(ctx context.Context) error { return m.console.Adopt(ctx, msg.target, typed) })
