@@ -17,6 +17,7 @@ import (
 	"gantry/pipeline"
 	"gantry/pipeline/oci"
 	"gantry/storage"
+	"gantry/storage/storagetest"
 )
 
 // older pushes images for both architectures and an index of them, unsigned, as
@@ -106,7 +107,7 @@ func (s *shop) adopted(e *pipeline.Engine) pipeline.Plan {
 func TestAdopt(t *testing.T) {
 	registries := map[string]func(t *testing.T) string{
 		"in process":      func(t *testing.T) string { return inProcess(t, false, nil) },
-		"docker-registry": func(t *testing.T) string { host, _ := startRegistry(t); return host },
+		"docker-registry": func(t *testing.T) string { host, _ := storagetest.Registry(t); return host },
 	}
 	for where, start := range registries {
 		for what, test := range map[string]struct {

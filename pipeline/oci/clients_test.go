@@ -3,8 +3,6 @@ package oci_test
 import (
 	"bytes"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 
 	"gantry/pipeline/cosign"
 	"gantry/pipeline/oci"
+	"gantry/storage/storagetest"
 )
 
 // program finds a foreign program.
@@ -29,42 +28,6 @@ func program(t testing.TB, name string) string {
 		t.Skip(name + " is not installed")
 	}
 	return path
-}
-
-// startRegistry starts Debian's docker-registry on a directory, until the test
-// is over.
-func startRegistry(t testing.TB) (host, dir string) {
-	t.Helper()
-	path := program(t, "docker-registry")
-	dir = t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host = l.Addr().String()
-	l.Close()
-	conf := filepath.Join(dir, "registry.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", dir, host)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "serve", conf)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	for range 200 {
-		if r, err := http.Get("http://" + host + "/v2/"); err == nil {
-			r.Body.Close()
-			return host, dir
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("docker-registry does not answer")
-	return "", ""
 }
 
 // run runs a foreign program without any configuration of the machine's.
@@ -86,7 +49,7 @@ func TestRealClients(t *testing.T) {
 	for _, name := range []string{"cosign", "crane", "skopeo"} {
 		program(t, name)
 	}
-	host, dir := startRegistry(t)
+	host, dir := storagetest.Registry(t)
 	s := newShop(t, host, ", snapshots: 2")
 	private, public, err := cosign.Generate([]byte(password))
 	if err != nil {

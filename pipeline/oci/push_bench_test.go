@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,114 +25,126 @@ import (
 	"gantry/pipeline/cosign"
 	"gantry/pipeline/oci"
 	"gantry/storage"
+	"gantry/storage/storagetest"
 )
 
-// TestPushSpeed measures the push of two images of 200 MiB beside crane's, one
-// after the other against the same registry. It needs GANTRY_BENCH, the folder of
-// the workloads, and only reports.
-func TestPushSpeed(t *testing.T) {
+// bigArchives are two images of 200 MiB as archives, and as a layout with their
+// index, of the workloads that GANTRY_BENCH names.
+func bigArchives(b *testing.B) (archives []string, both string) {
+	b.Helper()
 	data := os.Getenv("GANTRY_BENCH")
 	if data == "" {
-		t.Skip("GANTRY_BENCH names no folder")
+		b.Skip("GANTRY_BENCH names no folder")
 	}
-	crane := program(t, "crane")
-	host, dir := startRegistry(t)
-	work := t.TempDir()
-	both := layoutDir(t, filepath.Join(work, "both"))
-	var archives []string
+	work := b.TempDir()
+	both = filepath.Join(work, "both")
+	all := layoutDir(b, both)
 	var index v1.ImageIndex = empty.Index
 	for _, arch := range []string{"amd64", "arm64"} {
-		img := bigImage(t, filepath.Join(data, "oci", "rootfs-"+arch+".tar.gz"), arch)
+		img := bigImage(b, filepath.Join(data, "oci", "rootfs-"+arch+".tar.gz"), arch)
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: arch}}})
-		one := layoutDir(t, filepath.Join(work, arch))
+		one := layoutDir(b, filepath.Join(work, arch))
 		if err := one.AppendImage(img); err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
-		archives = append(archives, tarDir(t, filepath.Join(work, arch)))
+		archives = append(archives, tarDir(b, filepath.Join(work, arch)))
 	}
-	if err := both.AppendIndex(index); err != nil {
-		t.Fatal(err)
+	if err := all.AppendIndex(index); err != nil {
+		b.Fatal(err)
 	}
-	var reading []time.Duration
+	return archives, both
+}
+
+// BenchmarkPush pushes two images of 200 MiB, and does the same with crane push,
+// in turn to one registry.
+func BenchmarkPush(b *testing.B) {
+	crane := program(b, "crane")
+	archives, both := bigArchives(b)
+	host, dir := storagetest.Registry(b)
 	var images []*oci.Image
 	for n, a := range archives {
-		sum := sumOfFile(t, a)
 		f, err := os.Open(a)
 		if err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
-		began := time.Now()
-		i, err := oci.OpenArchive(t.Context(), f, sum, []config.Arch{"x86_64", "arm64"}[n], nil)
+		i, err := oci.OpenArchive(b.Context(), f, sumOfFile(b, a), []config.Arch{"x86_64", "arm64"}[n], nil)
 		if err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
-		reading = append(reading, time.Since(began))
 		f.Close()
 		defer i.Close()
 		images = append(images, i)
 	}
 	wipe := func() {
 		if err := os.RemoveAll(filepath.Join(dir, "docker")); err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 	}
 	var ours, cranes []time.Duration
-	for n := range 8 {
+	for b.Loop() {
+		b.StopTimer()
 		wipe()
 		began := time.Now()
-		if out, err := exec.Command(crane, "push", "--insecure", "--index", filepath.Join(work, "both"), host+"/app:1").CombinedOutput(); err != nil {
-			t.Fatalf("%v %s", err, out)
+		if out, err := exec.Command(crane, "push", "--insecure", "--index", both, host+"/app:1").CombinedOutput(); err != nil {
+			b.Fatalf("%v %s", err, out)
 		}
-		c := time.Since(began)
+		cranes = append(cranes, time.Since(began))
 		wipe()
+		b.StartTimer()
 		began = time.Now()
-		if err := oci.Push(t.Context(), host, "app", images, pipeline.NewProgress(nil)); err != nil {
-			t.Fatal(err)
+		if err := oci.Push(b.Context(), host, "app", images, pipeline.NewProgress(nil)); err != nil {
+			b.Fatal(err)
 		}
-		if o := time.Since(began); n > 0 { // the first is to warm up
-			ours, cranes = append(ours, o), append(cranes, c)
-		}
+		ours = append(ours, time.Since(began))
 	}
 	slices.Sort(ours)
 	slices.Sort(cranes)
-	o, c := ours[len(ours)/2], cranes[len(cranes)/2]
-	t.Logf("push of 2 x 200 MiB: %v, crane %v, ratio %.2f (%v / %v)", o, c, o.Seconds()/c.Seconds(), ours, cranes)
-	t.Logf("reading and checking an archive: %v; peak memory so far %s", reading, peak(t))
-
-	wipe()
-	shop := newShop(t, host, "")
-	private, public, err := cosign.Generate([]byte(password))
-	if err != nil {
-		t.Fatal(err)
-	}
-	shop.put("keys/cosign.key", private)
-	shop.put("keys/cosign.pub", public)
-	for n, arch := range []string{"x86_64", "arm64"} {
-		f, err := os.Open(archives[n])
-		if err != nil {
-			t.Fatal(err)
-		}
-		place := storage.Place{Component: "core", Series: "2025", Format: "oci", OS: arch}
-		if _, err := shop.env.Staging.Put(t.Context(), place, "core.tar", f, false); err != nil {
-			t.Fatal(err)
-		}
-		f.Close()
-	}
-	began := time.Now()
-	step := shop.step("build")
-	plan, err := step.Plan(t.Context(), shop.env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	planned := time.Since(began)
-	began = time.Now()
-	if _, err := step.Run(t.Context(), shop.env, plan, pipeline.NewProgress(nil)); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("a whole build: planned in %v, run in %v; peak memory %s", planned, time.Since(began), peak(t))
+	b.ReportMetric(ours[len(ours)/2].Seconds()/cranes[len(cranes)/2].Seconds(), "of-crane")
 }
 
-func bigImage(t *testing.T, rootfs, arch string) v1.Image {
+// BenchmarkBuild builds a snapshot of those images whole: archives read and
+// checked, pushed, signed and verified. Its plan reads the archives as well.
+func BenchmarkBuild(b *testing.B) {
+	archives, _ := bigArchives(b)
+	for b.Loop() {
+		b.StopTimer()
+		host, _ := storagetest.Registry(b)
+		shop := newShop(b, host, "")
+		private, public, err := cosign.Generate([]byte(password))
+		if err != nil {
+			b.Fatal(err)
+		}
+		shop.put("keys/cosign.key", private)
+		shop.put("keys/cosign.pub", public)
+		for n, arch := range []string{"x86_64", "arm64"} {
+			f, err := os.Open(archives[n])
+			if err != nil {
+				b.Fatal(err)
+			}
+			place := storage.Place{Component: "core", Series: "2025", Format: "oci", OS: arch}
+			if _, err := shop.env.Staging.Put(b.Context(), place, "core.tar", f, false); err != nil {
+				b.Fatal(err)
+			}
+			f.Close()
+		}
+		step := shop.step("build")
+		b.StartTimer()
+		plan, err := step.Plan(b.Context(), shop.env)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := step.Run(b.Context(), shop.env, plan, pipeline.NewProgress(nil)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	kib, err := strconv.ParseFloat(strings.TrimSuffix(peak(b), " kB"), 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(kib/1024, "MiB-peak")
+}
+
+func bigImage(t testing.TB, rootfs, arch string) v1.Image {
 	t.Helper()
 	l, err := tarball.LayerFromFile(rootfs, tarball.WithMediaType(types.OCILayer))
 	if err != nil {
@@ -152,7 +165,7 @@ func bigImage(t *testing.T, rootfs, arch string) v1.Image {
 	return img
 }
 
-func layoutDir(t *testing.T, path string) layout.Path {
+func layoutDir(t testing.TB, path string) layout.Path {
 	t.Helper()
 	p, err := layout.Write(path, empty.Index)
 	if err != nil {
@@ -162,7 +175,7 @@ func layoutDir(t *testing.T, path string) layout.Path {
 }
 
 // tarDir makes a tar of a directory beside it.
-func tarDir(t *testing.T, dir string) string {
+func tarDir(t testing.TB, dir string) string {
 	t.Helper()
 	f, err := os.Create(dir + ".tar")
 	if err != nil {
@@ -179,7 +192,7 @@ func tarDir(t *testing.T, dir string) string {
 	return f.Name()
 }
 
-func sumOfFile(t *testing.T, path string) string {
+func sumOfFile(t testing.TB, path string) string {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -194,7 +207,7 @@ func sumOfFile(t *testing.T, path string) string {
 }
 
 // peak is the most memory that this process had.
-func peak(t *testing.T) string {
+func peak(t testing.TB) string {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
