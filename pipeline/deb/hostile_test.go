@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,12 +42,11 @@ func TestOvertaken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			overtaken := false
+			var overtaken atomic.Bool // files are copied by several at once
 			storage.OnReach(func(at string) {
-				if at != point || overtaken {
+				if at != point || !overtaken.CompareAndSwap(false, true) {
 					return
 				}
-				overtaken = true
 				was, err := other.Pointer(t.Context(), "production")
 				if err == nil {
 					err = other.Flip(t.Context(), "production", was, ids[1])
@@ -57,7 +57,7 @@ func TestOvertaken(t *testing.T) {
 			})
 			defer storage.OnReach(nil)
 			err = s.served.Flip(t.Context(), "production", "", ids[0])
-			if point != "storetree.flip.put" && !errors.Is(err, storage.ErrConflict) || !overtaken {
+			if point != "storetree.flip.put" && !errors.Is(err, storage.ErrConflict) || !overtaken.Load() {
 				t.Errorf("the one that was overtaken: %v", err)
 			}
 			if at := s.at("production"); at != ids[1] {
