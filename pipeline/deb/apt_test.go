@@ -143,8 +143,9 @@ func TestSubscriber(t *testing.T) {
 	s.stage("agent_1.0_amd64")
 	s.release()
 	files := http.FileServer(http.Dir(s.archive()))
+	var open atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if user, password, ok := r.BasicAuth(); !ok || user != "alice" || password != "secret" {
+		if user, password, ok := r.BasicAuth(); !open.Load() && (!ok || user != "alice" || password != "secret") {
 			w.Header().Set("WWW-Authenticate", `Basic realm="demo"`)
 			http.Error(w, "no", http.StatusUnauthorized)
 			return
@@ -154,9 +155,12 @@ func TestSubscriber(t *testing.T) {
 	t.Cleanup(server.Close)
 	s.configure(", subscriber: {username: alice, password: env:GANTRY_TEST_KEY}, url: " + server.URL)
 	_, ev := s.do("verify", "via=http")
-	if ev["address"] != server.URL+"/dists/noble" {
+	if ev["address"] != server.URL+"/dists/noble" || ev["strangers"] == "" {
 		t.Errorf("verified %v", ev)
 	}
+	open.Store(true)
+	s.refused("SERVED TO ANYBODY", "verify", "via=http")
+	open.Store(false)
 	given, err := deb.Clients(s.cfg, s.target)
 	if err != nil {
 		t.Fatal(err)

@@ -72,6 +72,11 @@ func (trade) Read(ctx context.Context, w *repository.World, s *repository.Snapsh
 		"bytes":    strconv.FormatInt(bytes, 10),
 		"key":      public.Fingerprint(),
 	}
+	if from, ok := out.(*online); ok {
+		if err := from.web.Guarded(ctx, from.address(c.dists+"/"+inReleasePath), ev); err != nil {
+			return nil, fmt.Errorf("%s: %w", inReleasePath, err)
+		}
+	}
 	if !release.ValidUntil.IsZero() {
 		ev["valid until"] = release.ValidUntil.Format(dateForm)
 		if pipeline.Expiring(release.Date, release.ValidUntil, c.at) {

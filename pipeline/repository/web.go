@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gantry/config"
+	"gantry/pipeline"
 	"gantry/pipeline/subscriber"
 )
 
@@ -45,12 +46,16 @@ func OpenWeb(cfg *config.Release, t *config.Target) (*Web, error) {
 
 // Guarded checks that an address is kept from everybody without a key, where the
 // target has subscribers: 401 without credentials, and with a key that nobody was
-// given. It tells whether it looked.
-func (w *Web) Guarded(ctx context.Context, address string) (bool, error) {
+// given. What it saw goes to the evidence.
+func (w *Web) Guarded(ctx context.Context, address string, ev pipeline.Evidence) error {
 	if w.user == "" {
-		return false, nil
+		return nil
 	}
-	return true, subscriber.Guarded(ctx, w.http, address, w.user)
+	if err := subscriber.Guarded(ctx, w.http, address, w.user); err != nil {
+		return err
+	}
+	ev["strangers"] = "401 without a key, and with a wrong one"
+	return nil
 }
 
 // Close lets go of its connections.

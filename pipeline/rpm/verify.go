@@ -30,16 +30,6 @@ func (trade) Read(ctx context.Context, in *repository.World, s *repository.Snaps
 	if err != nil {
 		return nil, err
 	}
-	kept := ""
-	if from, ok := out.(*web); ok {
-		looked, err := from.Guarded(ctx, c.prefix+repomdPath)
-		if err != nil {
-			return nil, fmt.Errorf("repomd.xml: %w", err)
-		}
-		if looked {
-			kept = "401 without a key, and with a wrong one"
-		}
-	}
 	p.Logf("read as a client: %s, revision %d, %d packages, %d of them whole", c.prefix, s.Revision, found.packages, found.whole)
 	ev := pipeline.Evidence{
 		"snapshot": s.ID,
@@ -50,8 +40,10 @@ func (trade) Read(ctx context.Context, in *repository.World, s *repository.Snaps
 		"bytes":    strconv.FormatInt(found.bytes, 10),
 		"key":      public.Fingerprint(),
 	}
-	if kept != "" {
-		ev["strangers"] = kept
+	if from, ok := out.(*web); ok {
+		if err := from.Guarded(ctx, c.prefix+repomdPath, ev); err != nil {
+			return nil, fmt.Errorf("repomd.xml: %w", err)
+		}
 	}
 	return ev, nil
 }
