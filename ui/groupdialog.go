@@ -55,9 +55,13 @@ func (m *model) groupPlanned(msg groupPlannedMsg) tea.Cmd {
 
 // newGroupDialog asks for consent to the plans of several targets, by one phrase.
 func newGroupDialog(m *model, g pipeline.Group) *dialog {
+	title := verbs[g.Verb] + " " + g.Plans[0].Target
+	if len(g.Plans) > 1 {
+		title = fmt.Sprintf("%s %d targets together, one after another", verbs[g.Verb], len(g.Plans))
+	}
 	d := &dialog{
 		word: "PRODUCTION", frame: production, label: productionLabel,
-		title:  fmt.Sprintf("%s %s together, one after another", verbs[g.Verb], plural(len(g.Plans), "target", "targets")),
+		title:  title,
 		head:   func(w int) []line { return groupSummary(m, g, w) },
 		body:   func(w int) []line { return groupPlans(m, g, w) },
 		phrase: g.Phrase(),
