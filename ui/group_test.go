@@ -197,7 +197,7 @@ func TestGroupThatStopsSaysSo(t *testing.T) {
 		t.Errorf("the rest is not what is planned: %q", f.asked)
 	}
 	d.press("esc", "U").wait(armDelay)
-	d.sees("Roll back 1 target together")
+	d.sees("Roll back core-el9")
 	if !f.did("undo "+groupID) || !f.did("plan rollback core-el9 with others") {
 		t.Errorf("asked %q", f.asked)
 	}

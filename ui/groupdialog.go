@@ -55,9 +55,9 @@ func (m *model) groupPlanned(msg groupPlannedMsg) tea.Cmd {
 
 // newGroupDialog asks for consent to the plans of several targets, by one phrase.
 func newGroupDialog(m *model, g pipeline.Group) *dialog {
-	title := verbs[g.Verb] + " " + g.Plans[0].Target
-	if len(g.Plans) > 1 {
-		title = fmt.Sprintf("%s %d targets together, one after another", verbs[g.Verb], len(g.Plans))
+	title := fmt.Sprintf("%s %d targets together, one after another", verbs[g.Verb], len(g.Plans))
+	if len(g.Plans) == 1 {
+		title = verbs[g.Verb] + " " + g.Plans[0].Target
 	}
 	d := &dialog{
 		word: "PRODUCTION", frame: production, label: productionLabel,
