@@ -7,10 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"golang.org/x/sync/errgroup"
 
 	"gantry/config"
 	"gantry/pipeline/repository"
@@ -35,14 +35,19 @@ func (s *shelf) named(ctx context.Context, pointer string) (*named, error) {
 	if pointer == production {
 		arches = s.target.Architectures
 	}
-	at := make([]v1.Hash, len(arches))
-	g, asking := errgroup.WithContext(ctx)
+	// Where several fail, the error is always the same one: a screen that shows it
+	// must not flicker between them.
+	at, failed := make([]v1.Hash, len(arches)), make([]error, len(arches)+1)
+	var asking sync.WaitGroup
 	for i, a := range arches {
-		g.Go(func() (err error) { at[i], err = s.tagged(asking, s.archTag(a)); return err })
+		asking.Go(func() { at[i], failed[i+1] = s.tagged(ctx, s.archTag(a)) })
 	}
-	g.Go(func() (err error) { n.at, err = s.tagged(asking, tag); return err })
-	if err := g.Wait(); err != nil {
-		return nil, err
+	n.at, failed[0] = s.tagged(ctx, tag)
+	asking.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return nil, err
+		}
 	}
 	for i, a := range arches {
 		if at[i] != (v1.Hash{}) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,7 +88,8 @@ func (r *registry) pull(ctx context.Context, at *shelf, want *record, how reposi
 			tags[at.archTag(p.Arch)] = p.Digest
 		}
 	}
-	for tag, digest := range tags {
+	for _, tag := range slices.Sorted(maps.Keys(tags)) {
+		digest := tags[tag]
 		is, err := r.tagged(ctx, tag)
 		if err != nil {
 			return nil, err
