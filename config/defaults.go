@@ -24,6 +24,21 @@ func (c *checker) defaults() {
 		or(c, fmt.Sprintf("probes[%d].status", i), &r.Probes[i].Status, 200)
 		or(c, fmt.Sprintf("probes[%d].timeout", i), &r.Probes[i].Timeout, Duration(10*time.Second))
 	}
+	for i := range r.Jobs {
+		or(c, fmt.Sprintf("jobs[%d].timeout", i), &r.Jobs[i].Timeout, Duration(6*time.Hour))
+		or(c, fmt.Sprintf("jobs[%d].kubectl", i), &r.Jobs[i].Kubectl, []string{"kubectl"})
+	}
+	for i := range r.Images {
+		or(c, fmt.Sprintf("images[%d].in", i), &r.Images[i].In, "compose")
+		or(c, fmt.Sprintf("images[%d].checksum", i), &r.Images[i].Checksum, "CHECKSUM")
+	}
+	for i := range r.FileLists {
+		or(c, fmt.Sprintf("file_lists[%d].shrink", i), &r.FileLists[i].Shrink, 10)
+	}
+	for i := range r.Mirrors {
+		or(c, fmt.Sprintf("mirrors[%d].percent", i), &r.Mirrors[i].Percent, 80)
+		or(c, fmt.Sprintf("mirrors[%d].timeout", i), &r.Mirrors[i].Timeout, Duration(10*time.Second))
+	}
 	for i := range r.Stores {
 		s, at := &r.Stores[i], fmt.Sprintf("stores[%d].", i)
 		or(c, at+"region", &s.Region, "us-east-1")
@@ -53,6 +68,12 @@ func (c *checker) defaults() {
 func (c *checker) target(t *Target, at string) {
 	or(c, at+"snapshots", &t.Snapshots, 5)
 	t.URL = strings.TrimSuffix(t.URL, "/")
+	if t.Format == FormatTree {
+		if t.Tree != nil {
+			c.tree(t.Tree, at+"tree.")
+		}
+		return
+	}
 	if t.Format == FormatOCI {
 		or(c, at+"repository", &t.Repository, string(t.Component))
 		return
@@ -73,6 +94,17 @@ func (c *checker) target(t *Target, at string) {
 			or(c, at+"path", &t.Path, path.Join("deb", string(t.Component), string(t.Series)))
 		}
 	}
+}
+
+// tree fills in what was not given of a tree.
+func (c *checker) tree(t *Tree, at string) {
+	or(c, at+"stream", &t.Stream, Stable)
+	or(c, at+"grace", &t.Grace, Delay(time.Hour))
+	or(c, at+"alarm", &t.Alarm, 10)
+	or(c, at+"open", &t.Open, Mode(0o755))
+	or(c, at+"compose.undo", &t.Compose.Undo, ".gantry")
+	or(c, at+"staging.undo", &t.Staging.Undo, ".gantry")
+	or(c, at+"production.undo", &t.Production.Undo, ".gantry")
 }
 
 func or[T any](c *checker, at string, into *T, value T) {

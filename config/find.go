@@ -52,6 +52,21 @@ func (r *Release) Workflow(name string) (*Workflow, bool) {
 	return find(r.Workflows, name, func(w *Workflow) Name { return w.Name })
 }
 
+// Job finds a Kubernetes Job by name.
+func (r *Release) Job(name string) (*Job, bool) {
+	return find(r.Jobs, name, func(j *Job) Name { return j.Name })
+}
+
+// Closure finds a repoclosure by name.
+func (r *Release) Closure(name string) (*Closure, bool) {
+	return find(r.Closures, name, func(c *Closure) Name { return c.Name })
+}
+
+// FileList finds the lists for mirrors by name.
+func (r *Release) FileList(name string) (*FileLists, bool) {
+	return find(r.FileLists, name, func(f *FileLists) Name { return f.Name })
+}
+
 // StoreOf reads a place of the configuration (state, staging, served) that is a
 // prefix of a store, store:NAME or store:NAME/PREFIX. The prefix has no slash at
 // its ends and may be empty. ok is false where the place is a directory.

@@ -8,19 +8,26 @@ import (
 	"time"
 )
 
+// packaged are the formats whose targets are built from staged artifacts.
+var packaged = []Format{FormatRPM, FormatDEB, FormatOCI}
+
 // fields are the keys of a target that not every format has. Those that a format
 // needs come with it; all others of the table are refused.
 var fields = []struct {
 	key       string
 	need, may []Format
 }{
+	{"component", packaged, nil},
+	{"series", packaged, nil},
+	{"key", packaged, []Format{FormatTree}},
+	{"tree", []Format{FormatTree}, nil},
 	{"os", []Format{FormatRPM}, nil},
 	{"suite", []Format{FormatDEB}, nil},
 	{"architectures", []Format{FormatDEB, FormatOCI}, nil},
 	{"registry", []Format{FormatOCI}, nil},
 	{"repository", nil, []Format{FormatOCI}},
 	{"path", nil, []Format{FormatRPM, FormatDEB}},
-	{"url", nil, []Format{FormatRPM, FormatDEB, FormatOCI}},
+	{"url", nil, []Format{FormatRPM, FormatDEB, FormatOCI, FormatTree}},
 	{"origin", nil, []Format{FormatDEB}},
 	{"label", nil, []Format{FormatDEB}},
 	{"valid_for", nil, []Format{FormatDEB}},

@@ -72,6 +72,7 @@ func (c *checker) check() {
 	c.areas()
 	c.keys()
 	c.targets()
+	c.trees()
 	c.commands()
 	c.probes()
 	c.stores()

@@ -24,6 +24,15 @@ type Release struct {
 	Forges     []Forge     `yaml:"forges" jsonschema_description:"GitHub, Gitea and Forgejo repositories whose Actions run workflows"`
 	Workflows  []Workflow  `yaml:"workflows" jsonschema_description:"workflows that checklist items may dispatch"`
 
+	Items     []Binding   `yaml:"items" jsonschema_description:"what does items of the checklists that a person does otherwise"`
+	People    People      `yaml:"people" jsonschema_description:"owner, contacts and channels of the checklists, in place of their own"`
+	Jobs      []Job       `yaml:"jobs" jsonschema_description:"Kubernetes Jobs that checklist items may run"`
+	Closures  []Closure   `yaml:"closures" jsonschema_description:"repoclosure of composes"`
+	Images    []Images    `yaml:"images" jsonschema_description:"matrices of images that releases have"`
+	Torrents  []Torrents  `yaml:"torrents"`
+	FileLists []FileLists `yaml:"file_lists" jsonschema_description:"lists that mirrors compare"`
+	Mirrors   []Mirrors   `yaml:"mirrors" jsonschema_description:"mirrors whose state items may check"`
+
 	dir string
 }
 
@@ -51,12 +60,13 @@ type Key struct {
 type Target struct {
 	Name          Name   `yaml:"name" jsonschema:"required" jsonschema_description:"what operators type, such as core-el9"`
 	Format        Format `yaml:"format" jsonschema:"required"`
-	Component     Name   `yaml:"component" jsonschema:"required" jsonschema_description:"first directory of the staging area; of deb also the component of the suite"`
-	Series        Series `yaml:"series" jsonschema:"required" jsonschema_description:"second directory of the staging area, such as 2025; of oci also the tag"`
+	Component     Name   `yaml:"component" jsonschema_description:"first directory of the staging area; of deb also the component of the suite"`
+	Series        Series `yaml:"series" jsonschema_description:"second directory of the staging area, such as 2025; of oci also the tag"`
 	OS            OS     `yaml:"os" jsonschema_description:"of rpm: operating system and architecture, such as el9-x86_64"`
 	Suite         Name   `yaml:"suite" jsonschema_description:"of deb: the suite, such as noble"`
 	Architectures []Arch `yaml:"architectures" jsonschema_description:"of deb and oci: as in the staging area, such as amd64 (deb) or x86_64 (oci)"`
-	Key           Name   `yaml:"key" jsonschema:"required" jsonschema_description:"name of the signing key; of oci that of a cosign key"`
+	Key           Name   `yaml:"key" jsonschema_description:"name of the signing key; of oci that of a cosign key; of tree that which signs repomd.xml, where gantry does"`
+	Tree          *Tree  `yaml:"tree" jsonschema_description:"of tree: where it is and how it is synced"`
 	Path          string `yaml:"path" jsonschema_description:"directory below served (default of rpm rpm/{component}/{series}/{os}; of deb deb/{component}/{series}, which its suites share)"`
 	URL           string `yaml:"url" jsonschema_description:"where clients reach the target's directory"`
 	Registry      Name   `yaml:"registry" jsonschema_description:"of oci: name of the registry"`
@@ -79,9 +89,11 @@ type Target struct {
 
 // Places are the last directories of the staging area that hold the target's
 // artifacts: el9-x86_64 of rpm; noble-amd64, noble-arm64 of deb; x86_64, arm64
-// of oci.
+// of oci. A tree has none.
 func (t *Target) Places() []string {
 	switch t.Format {
+	case FormatTree:
+		return nil
 	case FormatRPM:
 		return []string{string(t.OS)}
 	case FormatDEB:
@@ -115,6 +127,11 @@ type Command struct {
 	Inherit []string          `yaml:"inherit" jsonschema_description:"names of variables handed on from gantry's own environment, such as SSH_AUTH_SOCK for a program that uses ssh; one that is not set there fails the run. Their values are not masked: what is secret belongs under secrets"`
 	Secrets map[string]Secret `yaml:"secrets" jsonschema_description:"environment values by reference; masked in the log, but for lines of fewer than 4 characters"`
 	Timeout Duration          `yaml:"timeout" jsonschema_description:"after which it is stopped (default 1h)"`
+
+	On     Name    `yaml:"on" jsonschema_description:"name of the tunnel to the host where it runs (default: here)"`
+	Arch   []Arch  `yaml:"architectures" jsonschema_description:"it is run once for each, all at a time; argv may hold {arch}"`
+	Proofs []Proof `yaml:"proofs" jsonschema_description:"what must be there when it ended well"`
+	Never  Never   `yaml:"never" jsonschema_description:"releases in which it must not be run"`
 }
 
 // Probe is an HTTP check.
@@ -129,6 +146,8 @@ type Probe struct {
 
 	Certificate Duration `yaml:"certificate" jsonschema_description:"how long the TLS certificate must still be valid, such as 14d"`
 	Skew        Duration `yaml:"skew" jsonschema_description:"how far the server's clock, by its Date, may be off, such as 1m"`
+
+	Watch bool `yaml:"watch" jsonschema_description:"the dashboard looks at it all the time; in the order they are written"`
 }
 
 // Console is how the screen looks and behaves.

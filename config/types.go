@@ -36,6 +36,8 @@ const (
 	FormatRPM Format = "rpm" // an RPM repository
 	FormatDEB Format = "deb" // a suite of an APT repository
 	FormatOCI Format = "oci" // a multi-architecture image in a registry
+
+	FormatTree Format = "tree" // a directory tree that mirrors rsync
 )
 
 // Arch is an architecture as the staging area names it: amd64, x86_64, arm64.
@@ -163,7 +165,7 @@ func (o *OS) UnmarshalText(b []byte) error {
 
 // UnmarshalText reads a format.
 func (f *Format) UnmarshalText(b []byte) error {
-	return choose(f, b, FormatRPM, FormatDEB, FormatOCI)
+	return choose(f, b, FormatRPM, FormatDEB, FormatOCI, FormatTree)
 }
 
 // UnmarshalText reads an architecture.

@@ -117,7 +117,7 @@ func (e *Engine) drifted(ctx context.Context, state checklist.State, target stri
 		Hint:   "find out who moved it; to go on from what is served now: gantry adopt " + string(t.Name)}
 }
 
-var phraseForm = regexp.MustCompile(`^\S+ \+\d+( ~\d+)? -\d+ [0-9a-f]{6}$`)
+var phraseForm = regexp.MustCompile(`^\S+ \+\d+( ~\d+)? -\d+( ![a-z0-9_-]+)* [0-9a-f]{6}$`)
 
 // IsPhrase tells whether what was typed has the form of a phrase, of whatever
 // plan: whoever typed it has seen one.

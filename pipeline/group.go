@@ -35,11 +35,16 @@ func (g Group) Digest() string {
 // Phrase is what an operator types to confirm the group, as Plan.Phrase of all
 // its plans together: "core +40 ~3 -2 7f3a9c".
 func (g Group) Phrase() string {
-	var added, changed, removed int
+	var sum Counts
+	var alarms []Alarm
 	for _, p := range g.Plans {
-		added, changed, removed = added+len(p.Added), changed+len(p.Changed), removed+len(p.Removed)
+		n := p.Count()
+		sum = Counts{sum.Added + n.Added, sum.Changed + n.Changed, sum.Removed + n.Removed}
+		for _, a := range p.Alarms {
+			alarms = append(alarms, Alarm{Word: strings.ToLower(p.Target) + "-" + a.Word, Text: a.Text})
+		}
 	}
-	return phrase(g.Name, added, changed, removed, g.Digest())
+	return phrase(g.Name, sum, alarms, g.Digest())
 }
 
 // PlanGroup plans a verb for several targets. Those for which nothing is to be

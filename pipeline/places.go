@@ -36,6 +36,9 @@ type Trade struct {
 	Expires func(ctx context.Context, s storage.Served, id string) (time.Time, error)
 	// Compare orders versions of packages: negative where a is older.
 	Compare func(a, b string) int
+	// Review compares what staging and production of a target serve, package by
+	// package.
+	Review func(ctx context.Context, env *Env, t *config.Target) (*Review, error)
 }
 
 // Site is what the place where a target is served is opened with.
@@ -44,6 +47,9 @@ type Site struct {
 	State    storage.Store                 // for records beside the journal
 	Dial     func(tunnel config.Name) Dial // net's own for no name
 	ReadOnly bool
+	// Area opens a place of the configuration: a directory, or a prefix of a store.
+	// The engine closes it.
+	Area func(ctx context.Context, what, place string) (storage.Store, error)
 }
 
 // area opens a place of the configuration: a directory, or a prefix of a store.
@@ -104,7 +110,7 @@ func (e *Engine) dial(name config.Name) Dial {
 func (e *Engine) outlet(ctx context.Context, t *config.Target) (storage.Served, error) {
 	trade, cfg := e.o.Trades[t.Format], e.o.Config
 	if trade.Open != nil {
-		return trade.Open(ctx, Site{Config: cfg, State: e.state, Dial: e.dial, ReadOnly: e.o.ReadOnly}, t)
+		return trade.Open(ctx, Site{Config: cfg, State: e.state, Dial: e.dial, ReadOnly: e.o.ReadOnly, Area: e.area}, t)
 	}
 	at := t.Path
 	if trade.Tree != nil {

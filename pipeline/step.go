@@ -50,6 +50,12 @@ type Observer interface {
 	Inputs(ctx context.Context, env *Env) (string, error)
 }
 
+// Reverser is a step whose effect can be taken back. Reverse is the step that
+// does so; it is planned, confirmed and run like any other.
+type Reverser interface {
+	Reverse() Step
+}
+
 // Maker makes the step of an item.
 type Maker func(cfg *config.Release, item checklist.Item) (Step, error)
 
@@ -74,9 +80,11 @@ type Env struct {
 	Staging *storage.Staging
 	Root    storage.Store // of all that is served; targets keep in it what lies outside their snapshots
 	Now     func() time.Time
-	Release string // id of the release it is run for, empty outside one
-	Version string // version of that release
-	Run     string // id of the run, empty while planning
+	Release string    // id of the release it is run for, empty outside one
+	Version string    // version of that release
+	Kind    string    // of that release
+	Began   time.Time // of the run, zero while planning
+	Run     string    // id of the run, empty while planning
 
 	// Targets are those that the release is about; outside one all.
 	Targets func() []*config.Target
@@ -92,6 +100,10 @@ type Env struct {
 	Dial func(tunnel config.Name) Dial
 	// Reach looks whether state, staging area and served tree are there.
 	Reach func(ctx context.Context) []Reached
+	// Open are the releases that are worked on, as they are now, and Busy the targets
+	// that a run is at, or was when its console died.
+	Open func(ctx context.Context) []checklist.View
+	Busy func() []string
 	// History is what the journal says of a target.
 	History func(target string) checklist.Pointers
 
