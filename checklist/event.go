@@ -83,6 +83,7 @@ type Intent struct {
 	Phrase string `json:"phrase,omitempty"` // what the operator typed
 	Group  string `json:"group,omitempty"`  // that the run is of
 	Move   *Move  `json:"move,omitempty"`   // the pointer it is about to flip
+	Undo   bool   `json:"undo,omitempty"`   // it takes back what the item did
 }
 
 // Move is a pointer going from one snapshot to another.

@@ -159,7 +159,7 @@ func (e *Engine) moved(ctx context.Context, plan Plan, end *checklist.Ended) err
 // end writes the end of a run, with what its item rests on, for later
 // comparison.
 func (e *Engine) end(ctx context.Context, plan Plan, end checklist.Ended) error {
-	if end.Outcome == checklist.Done && plan.Item.ID != "" {
+	if end.Outcome == checklist.Done && plan.Item.ID != "" && !plan.Undo {
 		end.Inputs = plan.Inputs
 		if plan.Move != nil {
 			end.Inputs = e.inputsOf(ctx, plan)
@@ -219,7 +219,7 @@ func (e *Engine) inputsOf(ctx context.Context, plan Plan) string {
 	if !ok {
 		return ""
 	}
-	return observed(ctx, o, e.env(plan.Release, "", ""))
+	return observed(ctx, o, e.env(plan.Release, ""))
 }
 
 // observed is what a step rests on now. What cannot be told differs from every

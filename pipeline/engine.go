@@ -134,7 +134,17 @@ func (e *Engine) signal() {
 }
 
 // env is what a step of a release may use; run is empty outside one.
-func (e *Engine) env(release, version, run string) *Env {
+func (e *Engine) env(release, run string) *Env {
+	version, kind := "", ""
+	e.mu.Lock()
+	if r := e.fold.Release(release); r != nil {
+		version, kind = r.Version, r.Kind
+	}
+	e.mu.Unlock()
+	began := time.Time{}
+	if run != "" {
+		began = e.o.Now()
+	}
 	return &Env{
 		Config:  e.o.Config,
 		Staging: e.staging,
@@ -142,6 +152,8 @@ func (e *Engine) env(release, version, run string) *Env {
 		Now:     e.o.Now,
 		Release: release,
 		Version: version,
+		Kind:    kind,
+		Began:   began,
 		Run:     run,
 		Keep:    func(ctx context.Context, text string) error { return e.keep(ctx, run, text) },
 		Kept:    func(ctx context.Context) (string, error) { return e.keptBy(ctx, run) },
@@ -149,6 +161,8 @@ func (e *Engine) env(release, version, run string) *Env {
 		Dial:    e.dial,
 		Reach:   e.reach,
 		Targets: func() []*config.Target { return e.about(release) },
+		Open:    e.openViews,
+		Busy:    func() []string { return e.busyTargets(run) },
 		Served: func(t *config.Target) (storage.Served, error) {
 			s, ok := e.served[string(t.Name)]
 			if !ok {

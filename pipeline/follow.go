@@ -85,7 +85,7 @@ func (e *Engine) follow(ctx context.Context, run string) error {
 		e.leave(watching, a)
 	}()
 	a.progress.Logf("%s follows it", e.o.Actor)
-	err = f.Follow(ctx, e.env(plan.Release, "", run), plan, a.progress)
+	err = f.Follow(ctx, e.env(plan.Release, run), plan, a.progress)
 	stop()
 	<-watched
 	<-ending

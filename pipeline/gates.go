@@ -60,6 +60,13 @@ func (e *Engine) gate(ctx context.Context, state checklist.State, plan Plan, inp
 	if !ok {
 		return &ConflictError{Reason: "release " + plan.Release + " has no item " + plan.Item.ID + " any more"}
 	}
+	if plan.Undo {
+		switch it.Status {
+		case checklist.StatusDone, checklist.StatusStale, checklist.StatusFailed, checklist.StatusCancelled:
+			return nil
+		}
+		return &RefusedError{Reason: fmt.Sprintf("there is nothing to take back: %s is %s", plan.Item.Title, it.Status), Hint: "see what was done: gantry history"}
+	}
 	switch it.Status {
 	case checklist.StatusBlocked:
 		return &RefusedError{Reason: plan.Item.Title + " is blocked: " + it.Because, Hint: "do that first, or waive it with a reason: gantry skip ITEM --reason ..."}

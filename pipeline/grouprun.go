@@ -206,11 +206,7 @@ func (e *Engine) fit(ctx context.Context, plan Plan, p *Progress) error {
 	if !ok {
 		return nil
 	}
-	version := ""
-	if release != nil {
-		version = release.Version
-	}
-	return guardedCheck(ctx, c, e.env(plan.Release, version, ""), plan, p)
+	return guardedCheck(ctx, c, e.env(plan.Release, ""), plan, p)
 }
 
 func guardedCheck(ctx context.Context, c Checker, env *Env, plan Plan, p *Progress) (err error) {

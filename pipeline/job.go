@@ -17,6 +17,7 @@ type Job struct {
 	Target string // of a verb
 	To     string // of rollback: the snapshot, empty is the one served before
 	Of     string // of verify: the pointer, empty is production
+	Undo   bool   // take back what the item did
 }
 
 // risks is what verbs on targets may change.
@@ -128,6 +129,22 @@ func (e *Engine) targetNames() string {
 		names[i] = string(t.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// stepOf makes the step of an item, or the one that takes back what it did. What
+// a promotion did, a rollback takes back.
+func (e *Engine) stepOf(item checklist.Item, undo bool) (Step, error) {
+	if undo && item.Uses == "promote" {
+		return e.step(checklist.Item{ID: item.ID, Title: item.Title, Kind: item.Kind, Uses: "rollback", Target: item.Target, Risk: item.Risk})
+	}
+	step, err := e.step(item)
+	if err != nil || !undo {
+		return step, err
+	}
+	if r, ok := step.(Reverser); ok {
+		return r.Reverse(), nil
+	}
+	return nil, &RefusedError{Reason: item.Title + " cannot be taken back by the console", Hint: "its help says what there is to do"}
 }
 
 // step makes the step of an item. Verbs on a target go to the trade of its

@@ -15,7 +15,8 @@ type Plan struct {
 	Release string         `json:"release,omitempty"`
 	Item    checklist.Item `json:"item"`
 	Verb    string         `json:"verb"`
-	Title   string         `json:"title"` // verb, object and consequence in a sentence
+	Undo    bool           `json:"undo,omitempty"` // it takes back what the item did
+	Title   string         `json:"title"`          // verb, object and consequence in a sentence
 	Target  string         `json:"target,omitempty"`
 	Risk    checklist.Risk `json:"risk"`
 

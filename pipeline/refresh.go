@@ -216,7 +216,7 @@ func (e *Engine) inputs(ctx context.Context, release *checklist.ReleaseState, of
 	var mu sync.Mutex // guards now
 	var asked errgroup.Group
 	asked.SetLimit(asking)
-	env := e.env(release.ID, release.Version, "")
+	env := e.env(release.ID, "")
 	env.Staging = e.staging.View() // several items rest on one listing
 	for _, section := range release.Checklist.Sections {
 		for _, item := range section.Items {

@@ -198,7 +198,7 @@ var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // plan in its place, there is the pointer named in the intent to look at, which
 // is all that counts.
 func (e *Engine) kept(ctx context.Context, r *checklist.Run) (Plan, error) {
-	plan := Plan{Release: r.Release, Verb: r.Verb, Title: r.Title, Target: r.Target, Risk: r.Risk, Move: r.Move}
+	plan := Plan{Release: r.Release, Verb: r.Verb, Title: r.Title, Target: r.Target, Risk: r.Risk, Move: r.Move, Undo: r.Undo}
 	if !digestForm.MatchString(r.Plan) {
 		return plan, nil
 	}
@@ -224,9 +224,9 @@ func sameMove(a, b *checklist.Move) bool { return a == b || a != nil && b != nil
 func (e *Engine) sight(ctx context.Context, run string, plan Plan) (seen Seen, err error) {
 	defer caught(&err)
 	if plan.Item.Uses != "" {
-		if step, err := e.step(plan.Item); err == nil {
+		if step, err := e.stepOf(plan.Item, plan.Undo); err == nil {
 			if l, ok := step.(Looker); ok {
-				return l.Look(ctx, e.env(plan.Release, "", run), plan)
+				return l.Look(ctx, e.env(plan.Release, run), plan)
 			}
 		}
 	}

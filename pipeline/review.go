@@ -70,11 +70,11 @@ func (e *Engine) Review(ctx context.Context, target string) (r *Review, err erro
 	if review == nil {
 		return nil, &RefusedError{Reason: fmt.Sprintf("%s is of format %s, whose packages nothing here compares", t.Name, t.Format), Hint: "its plan says what would change: gantry promote " + target}
 	}
-	id, version := "", ""
+	id := ""
 	e.mu.Lock()
 	if release := e.chosen(e.fold.Clone()); release != nil {
-		id, version = release.ID, release.Version
+		id = release.ID
 	}
 	e.mu.Unlock()
-	return review(ctx, e.env(id, version, ""), t)
+	return review(ctx, e.env(id, ""), t)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,9 +130,11 @@ func (e *Engine) intended(ctx context.Context, plan Plan, given consent, ready f
 		}
 		return err
 	}
-	if plan.Target != "" && plan.Risk != checklist.Safe {
-		if err := hold("locks/" + plan.Target + ".lock"); err != nil {
-			return nil, nil, e.busy(ctx, plan.Target, err)
+	if plan.Risk != checklist.Safe {
+		if name := subject(plan); name != "" {
+			if err := hold("locks/" + name + ".lock"); err != nil {
+				return nil, nil, e.busy(ctx, name, err)
+			}
 		}
 	}
 	if err := ready(ctx); err != nil {
@@ -161,6 +164,23 @@ func (e *Engine) intended(ctx context.Context, plan Plan, given consent, ready f
 		return nil, nil, err
 	}
 	return &Active{id: id, folder: folder, progress: NewProgress(NewLog(log, e.o.Now)), done: make(chan struct{}), locks: locks}, release, nil
+}
+
+// subject is what a plan is about, and what no other run may be about at the same
+// time: its target or, without one, what does it and under which name, so that
+// the items of two releases do not write the same files.
+func subject(plan Plan) string {
+	if plan.Target != "" || plan.Item.Uses == "" {
+		return plan.Target
+	}
+	name := plan.Item.Uses
+	if with := plan.Item.With["name"]; with != "" {
+		name += "." + with
+	}
+	if _, err := config.ParseName(strings.ReplaceAll(name, ".", "-")); err != nil {
+		return "" // it is no name of the configuration: the step refuses it
+	}
+	return "uses." + name
 }
 
 // busy tells who holds the lock of a target.
@@ -211,7 +231,7 @@ func (e *Engine) intend(ctx context.Context, id string, plan Plan, given consent
 		}
 		return checklist.Intent{
 			Run: id, Item: plan.Item.ID, Verb: plan.Verb, Title: plan.Title, Target: plan.Target,
-			Risk: plan.Risk, Plan: plan.Digest(), Phrase: given.typed, Group: given.group, Move: plan.Move,
+			Risk: plan.Risk, Plan: plan.Digest(), Phrase: given.typed, Group: given.group, Move: plan.Move, Undo: plan.Undo,
 		}, nil
 	})
 	if err == nil {

@@ -30,7 +30,7 @@ func (e *Engine) Plan(ctx context.Context, job Job) (Plan, error) {
 			return Plan{}, err
 		}
 	}
-	plan, err := e.plan(ctx, item, release, step)
+	plan, err := e.plan(ctx, item, release, step, job.Undo)
 	if !errors.Is(err, ErrUnprepared) {
 		return plan, err
 	}
@@ -41,7 +41,7 @@ func (e *Engine) Plan(ctx context.Context, job Job) (Plan, error) {
 	if err := e.prepare(ctx, prep, item, release); err != nil {
 		return Plan{}, err
 	}
-	return e.plan(ctx, item, release, step)
+	return e.plan(ctx, item, release, step, job.Undo)
 }
 
 func (e *Engine) find(job Job) (checklist.Item, *checklist.ReleaseState, Step, error) {
@@ -57,32 +57,37 @@ func (e *Engine) find(job Job) (checklist.Item, *checklist.ReleaseState, Step, e
 			Reason: item.Title + " is done by a person, not by the console",
 			Hint:   "say what you saw: gantry tick " + item.ID + " --note ..."}
 	}
-	step, err := e.step(item)
+	step, err := e.stepOf(item, job.Undo)
 	return item, release, step, err
 }
 
-func (e *Engine) plan(ctx context.Context, item checklist.Item, release *checklist.ReleaseState, step Step) (p Plan, err error) {
+func (e *Engine) plan(ctx context.Context, item checklist.Item, release *checklist.ReleaseState, step Step, undo bool) (p Plan, err error) {
 	defer caught(&err)
-	id, version := "", ""
+	id := ""
 	if release != nil {
-		id, version = release.ID, release.Version
+		id = release.ID
 	}
-	p, err = step.Plan(ctx, e.env(id, version, ""))
+	p, err = step.Plan(ctx, e.env(id, ""))
 	if err != nil {
 		return Plan{}, fmt.Errorf("plan %s: %w", strings.ToLower(item.Title), err)
 	}
 	p.Release, p.Item, p.Verb, p.Target, p.Risk = id, item, item.Uses, item.Target, risk(item)
+	if p.Undo = undo; undo {
+		p.Verb = "undo"
+	}
 	if p.Move != nil {
 		p.Risk = graver(p.Risk, checklist.Staging)
 		if p.Move.Pointer != "staging" {
 			p.Risk = checklist.Production
 		}
 	}
-	if p.Title == "" {
+	if p.Title == "" && undo {
+		p.Title = "Undo: " + item.Title
+	} else if p.Title == "" {
 		p.Title = item.Title
 	}
 	if o, ok := step.(Observer); ok && p.Inputs == "" {
-		if p.Inputs, err = o.Inputs(ctx, e.env(id, version, "")); err != nil {
+		if p.Inputs, err = o.Inputs(ctx, e.env(id, "")); err != nil {
 			return Plan{}, fmt.Errorf("plan %s: %w", strings.ToLower(item.Title), err)
 		}
 	}
@@ -95,9 +100,8 @@ func (e *Engine) prepare(ctx context.Context, prep Preparer, item checklist.Item
 		Item: checklist.Item{}, Verb: "prepare", Title: "Build aside what " + strings.ToLower(item.Title) + " needs",
 		Target: item.Target, Risk: checklist.Staging,
 	}
-	version := ""
 	if release != nil {
-		plan.Release, version = release.ID, release.Version
+		plan.Release = release.ID
 	}
 	ready := func(ctx context.Context) error { // nothing is built for what may not be done
 		of := Plan{Release: plan.Release, Item: item, Verb: item.Uses, Target: item.Target, Risk: risk(item)}
@@ -114,7 +118,7 @@ func (e *Engine) prepare(ctx context.Context, prep Preparer, item checklist.Item
 		return e.gate(ctx, state, of, inputs)
 	}
 	a, err := e.begin(ctx, plan, consent{}, ready, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
-		return nil, prep.Prepare(ctx, e.env(plan.Release, version, run), p)
+		return nil, prep.Prepare(ctx, e.env(plan.Release, run), p)
 	})
 	if err != nil {
 		return err
@@ -153,22 +157,18 @@ func (e *Engine) start(ctx context.Context, plan Plan, given consent) (*Active, 
 	if err := e.gate(ctx, state, plan, nil); err != nil {
 		return nil, err
 	}
-	if given.group == "" && graver(plan.Risk, risk(item)) == checklist.Production {
+	if given.group == "" && (plan.Guarded() || risk(item) == checklist.Production) {
 		if err := confirmed(plan, given.typed); err != nil {
 			e.refuse(ctx, plan, given.typed, err)
 			return nil, err
 		}
-	}
-	version := ""
-	if release != nil {
-		version = release.Version
 	}
 	again := func(ctx context.Context) error { return e.same(ctx, plan, item, release, step) }
 	if _, err := e.state.Put(ctx, "plans/"+plan.Digest()+".json", strings.NewReader(marshal(plan)), storage.Always); err != nil {
 		return nil, fmt.Errorf("keep the plan: %w", err)
 	}
 	return e.begin(ctx, plan, given, again, func(ctx context.Context, run string, p *Progress) (Evidence, error) {
-		return step.Run(ctx, e.env(plan.Release, version, run), plan, p)
+		return step.Run(ctx, e.env(plan.Release, run), plan, p)
 	})
 }
 
@@ -178,7 +178,7 @@ func (e *Engine) same(ctx context.Context, plan Plan, item checklist.Item, relea
 	if _, err := e.news(ctx); err != nil { // a plan rests on what the journal says, too
 		return err
 	}
-	now, err := e.plan(ctx, item, release, step)
+	now, err := e.plan(ctx, item, release, step, plan.Undo)
 	if errors.As(err, new(*RefusedError)) || errors.Is(err, ErrUnprepared) {
 		// It could be planned before: somebody was faster, and this one lost.
 		return &ConflictError{
@@ -217,7 +217,7 @@ func (e *Engine) restep(plan Plan) (checklist.Item, *checklist.ReleaseState, Ste
 			return plan.Item, nil, nil, &ConflictError{Reason: "release " + plan.Release + " has no item " + config.Inert(plan.Item.ID)}
 		}
 	}
-	step, err := e.step(item)
+	step, err := e.stepOf(item, plan.Undo)
 	return item, release, step, err
 }
 

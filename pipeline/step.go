@@ -101,7 +101,7 @@ type Env struct {
 	// Reach looks whether state, staging area and served tree are there.
 	Reach func(ctx context.Context) []Reached
 	// Open are the releases that are worked on, as they are now, and Busy the targets
-	// that a run is at, or was when its console died.
+	// that another run is at, or was when its console died.
 	Open func(ctx context.Context) []checklist.View
 	Busy func() []string
 	// History is what the journal says of a target.

@@ -22,7 +22,7 @@ func newPlanDialog(m *model, p pipeline.Plan) *dialog {
 	if len(changes(m, p, 80)) > 0 {
 		d.body = func(w int) []line { return changes(m, p, w) }
 	}
-	if p.Risk == checklist.Production {
+	if p.Guarded() {
 		d.phrase = p.Phrase()
 		d.yes = func(typed string) tea.Cmd { return m.start(p, typed) }
 	} else {

@@ -7,13 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
 )
 
 func (a *app) itemVerbs() []*cobra.Command {
-	return []*cobra.Command{a.runVerb(), a.planVerb(), a.tickVerb(), a.skipVerb(), a.clearVerb()}
+	return []*cobra.Command{a.runVerb(), a.planVerb(), a.undoVerb(), a.tickVerb(), a.skipVerb(), a.clearVerb()}
 }
 
 // job reads what run and plan take: the id of an item of the release, or
@@ -56,20 +55,43 @@ func (a *app) runVerb() *cobra.Command {
 	return cmd
 }
 
+func (a *app) undoVerb() *cobra.Command {
+	var phrase string
+	cmd := &cobra.Command{
+		Use: "undo ITEM", GroupID: groupItems, Short: "take back what a step did, where that can be",
+		Long: "Takes back what a step of the release did: a promotion is rolled back, a sync undone, a\n" +
+			"directory closed again. It is planned and confirmed like the step itself, and the item\n" +
+			"is to be done anew. See it first: gantry plan --undo ITEM.",
+		Args: takes(1, 1, "ITEM"), ValidArgsFunction: a.completeItems,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(e *pipeline.Engine, _ *config.Release) error {
+				if err := a.do(cmd.Context(), e, pipeline.Job{Item: args[0], Undo: true}, phrase, "undo "+shell(args[0])); err != nil {
+					return err
+				}
+				return a.showRuns()
+			})
+		},
+	}
+	cmd.Flags().StringVar(&phrase, "confirm", "", "phrase read off the plan")
+	return cmd
+}
+
 func (a *app) planVerb() *cobra.Command {
-	var all bool
+	var all, undo bool
 	cmd := &cobra.Command{
 		Use: "plan ITEM", GroupID: groupItems, Short: "what a step would change, without doing it",
 		Args: takes(1, 1, "ITEM"), ValidArgsFunction: a.completeItems,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd.Context(), func(e *pipeline.Engine, _ *config.Release) error {
-				plan, err := a.plan(cmd.Context(), e, job(e, args[0]))
+				j := job(e, args[0])
+				j.Undo = undo
+				plan, err := a.plan(cmd.Context(), e, j)
 				if err != nil {
 					return err
 				}
 				return a.show(newPlanJSON(plan), func() {
 					a.printPlan(plan, all)
-					if plan.Risk == checklist.Production {
+					if plan.Guarded() {
 						fmt.Fprintf(a.out, "  phrase  %s\n", a.paint(a.outTTY, bold, plan.Phrase()))
 					}
 				})
@@ -77,6 +99,7 @@ func (a *app) planVerb() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "name everything, however long")
+	cmd.Flags().BoolVar(&undo, "undo", false, "what it would change to take back what the step did")
 	return cmd
 }
 

@@ -177,7 +177,7 @@ func (p *player) run(ctx context.Context, j pipeline.Job) error {
 	if plan.Risk != checklist.Safe {
 		p.plan(plan)
 	}
-	if plan.Risk == checklist.Production {
+	if plan.Guarded() {
 		typed = plan.Phrase()
 		p.more("typed: %s", typed)
 	}
