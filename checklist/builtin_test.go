@@ -79,6 +79,8 @@ func find(t *testing.T, name string) *checklist.Template {
 func TestTemplatesSayWhatTheProceduresSay(t *testing.T) {
 	// Sections that the procedures do not have: pauses in their long lists.
 	pauses := []string{"Compose", "Images", "Staging", "Validation", "Production"}
+	// Items that the other procedures ask for, and these lists leave out.
+	others := []string{"File lists updated to allow mirrors to sync", "File lists updated after the bitflip"}
 	for name, want := range map[string][]string{
 		"beta": beta, "rc": rc, "final": final, "release-day": releaseDay,
 	} {
@@ -88,7 +90,9 @@ func TestTemplatesSayWhatTheProceduresSay(t *testing.T) {
 				got = append(got, section.Title)
 			}
 			for _, it := range section.Items {
-				got = append(got, it.Title)
+				if !slices.Contains(others, it.Title) {
+					got = append(got, it.Title)
+				}
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -21,8 +21,9 @@ const (
 	ReleaseOpened = "release.opened" // Opened
 	ReleaseClosed = "release.closed" // Closed
 	ItemTicked    = "item.ticked"    // Ticked
-	ItemCleared   = "item.cleared"   // Cleared: a tick or waiver is taken back
+	ItemCleared   = "item.cleared"   // Cleared: a tick, waiver or early opening is taken back
 	ItemWaived    = "item.waived"    // Waived
+	ItemEarly     = "item.early"     // Early: it may be done before its window opens
 	RunIntent     = "run.intent"     // Intent
 	RunEnded      = "run.ended"      // Ended
 	RunCancel     = "run.cancel"     // CancelAsked
@@ -59,7 +60,7 @@ type Ticked struct {
 	Note string `json:"note"`
 }
 
-// Cleared takes a tick or a waiver back.
+// Cleared takes a tick, a waiver or an early opening back.
 type Cleared struct {
 	Item   string `json:"item"`
 	Reason string `json:"reason,omitempty"`
@@ -67,6 +68,12 @@ type Cleared struct {
 
 // Waived says that an item is skipped, and why.
 type Waived struct {
+	Item   string `json:"item"`
+	Reason string `json:"reason"`
+}
+
+// Early says that an item may be done before its window opens, and why.
+type Early struct {
 	Item   string `json:"item"`
 	Reason string `json:"reason"`
 }

@@ -28,6 +28,7 @@ func Fold(events []Event) State {
 func (s State) Clone() State {
 	s.Releases = slices.Clone(s.Releases)
 	s.Targets = maps.Clone(s.Targets)
+	s.Took = maps.Clone(s.Took)
 	s.Runs = slices.Clone(s.Runs)
 	s.Groups = slices.Clone(s.Groups)
 	s.Odd = slices.Clone(s.Odd)
@@ -56,6 +57,8 @@ func (s *State) apply(e Event) error {
 		return with(e, s.waived)
 	case ItemCleared:
 		return with(e, s.cleared)
+	case ItemEarly:
+		return with(e, s.early)
 	case RunIntent:
 		return with(e, s.intent)
 	case RunEnded:
@@ -121,6 +124,7 @@ func (s *State) closed(e Event, c Closed) error {
 
 func (s *State) ticked(e Event, t Ticked) error {
 	return s.item(e, t.Item, func(r *ReleaseState, it Item, st *ItemState) error {
+		st.Early = st.kept()
 		st.Ticked, st.Waived = &Mark{Actor: e.Actor, Time: e.Time, Note: t.Note}, nil
 		st.Rests = rests(r, it)
 		return nil
@@ -139,10 +143,10 @@ func (s *State) waived(e Event, w Waived) error {
 
 func (s *State) cleared(e Event, c Cleared) error {
 	return s.item(e, c.Item, func(_ *ReleaseState, _ Item, st *ItemState) error {
-		if st.Ticked == nil && st.Waived == nil {
+		if st.Ticked == nil && st.Waived == nil && st.Early == nil {
 			return fmt.Errorf("item %s is neither ticked nor waived", brief(c.Item))
 		}
-		st.Ticked, st.Waived = nil, nil
+		st.Ticked, st.Waived, st.Early = nil, nil, nil
 		return nil
 	})
 }

@@ -38,13 +38,14 @@ func FuzzApply(f *testing.F) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(own))
 	f.Add([]byte("name: a\ntitle: A\nkinds: [a]\nsections: [{id: s, title: S, items: [{id: a, title: A, kind: manual, needs: [a]}]}]"))
+	f.Add([]byte("name: a\ntitle: A\nkinds: [a]\nsections: [{id: s, title: S, items: [{id: a, title: A, kind: manual, each: target, formats: [tree]}, {id: b, title: B, kind: manual, each: target, formats: [tree], needs: [a], window: {after: a, opens: 1h}}]}]"))
 	f.Add([]byte("a: &a [*a]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tpl, err := checklist.Parse("own.yaml", data)
 		if err != nil {
 			return
 		}
-		list, err := checklist.Resolve(tpl, []checklist.TargetRef{{Name: "el8"}, {Name: "el9"}})
+		list, err := checklist.Resolve(tpl, []checklist.TargetRef{{Name: "el8", Format: "rpm"}, {Name: "noble", Format: "deb"}, {Name: "image", Format: "oci"}, {Name: "rocky-8", Format: "tree"}, {Name: "rocky-9", Format: "tree"}})
 		if err != nil {
 			t.Fatalf("what parses must resolve: %v", err)
 		}

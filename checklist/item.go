@@ -3,7 +3,11 @@
 // no goroutine.
 package checklist
 
-import "time"
+import (
+	"time"
+
+	"gantry/config"
+)
 
 // Kind says who makes an item true.
 type Kind string
@@ -38,10 +42,7 @@ type Checklist struct {
 }
 
 // Contact is somebody to ask, by mail or chat.
-type Contact struct {
-	Name    string `json:"name,omitempty" yaml:"name"`
-	Address string `json:"address" yaml:"address"`
-}
+type Contact = config.Contact
 
 // Section is a part of a checklist, ended by a pause.
 type Section struct {
@@ -64,6 +65,7 @@ type Item struct {
 	Risk   Risk              `json:"risk"`
 	Killer bool              `json:"killer,omitempty"` // may not be waived
 	Asks   string            `json:"asks,omitempty"`   // of a manual item: the value to record
+	Wants  Wants             `json:"wants,omitempty"`  // of a manual item: the form that the value has
 	Help   string            `json:"help,omitempty"`
 	Who    string            `json:"who,omitempty"` // whom to ask about it
 }

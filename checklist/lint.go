@@ -160,6 +160,21 @@ func (l *linter) item(at place, it TemplateItem) {
 	default:
 		l.bad(at.sub("kind"), fmt.Sprintf("%q is not a kind of item", it.Kind), "write manual, check or step")
 	}
+	switch {
+	case it.Wants == "":
+	case !slices.Contains(wants, it.Wants):
+		l.bad(at.sub("wants"), fmt.Sprintf("%q is not a form of evidence", it.Wants), "write url, digest, id or text")
+	case it.Asks == "":
+		l.bad(at.sub("wants"), "the item wants a form and asks for nothing", "write asks: what is to be recorded")
+	}
+	if len(it.Formats) > 0 && it.Each == "" {
+		l.bad(at.sub("formats"), "the item is not for each target, so their formats mean nothing", "write each: target, or leave formats out")
+	}
+	for i, format := range it.Formats {
+		if new(config.Format).UnmarshalText([]byte(format)) != nil {
+			l.bad(at.sub("formats", i), fmt.Sprintf("%q is not a format of targets", format), "write rpm, deb, oci or tree")
+		}
+	}
 	if len(it.With) > 0 && it.Uses == "" {
 		l.bad(at.sub("with"), "these are options of what the item uses, and it uses nothing", "leave with out")
 	}
@@ -205,6 +220,8 @@ func (l *linter) window(at place, it TemplateItem) {
 		l.bad(at.sub("after"), fmt.Sprintf("there is no item %q", win.After), "write the id of an item of this checklist")
 	case win.After != "" && after.Each != "" && it.Each == "":
 		l.bad(at.sub("after"), fmt.Sprintf("%q is done once for each target", win.After), "count from an item that is done once")
+	case win.After != "" && len(after.Formats) > 0 && !within(it.Formats, after.Formats):
+		l.bad(at.sub("after"), fmt.Sprintf("%q is not done for all targets that this item is for", win.After), "give both the same formats")
 	case win.Opens < 0 || win.Closes < 0:
 		l.bad(at, "a span is below zero", "write spans such as 24h or 2d")
 	case win.After != "" && win.Opens == 0 && win.Closes == 0:
@@ -242,4 +259,10 @@ func (l *linter) cycles(t *Template) {
 		state[id] = over
 	}
 	l.all(t, func(_ place, it TemplateItem) { visit(it.ID, nil) })
+}
+
+// within tells whether each of some formats, which are all where there are none,
+// is among others.
+func within(some, others []string) bool {
+	return len(some) > 0 && !slices.ContainsFunc(some, func(f string) bool { return !slices.Contains(others, f) })
 }

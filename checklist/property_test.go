@@ -13,7 +13,7 @@ import (
 )
 
 var kinds = []string{
-	checklist.ReleaseOpened, checklist.ReleaseClosed, checklist.ItemTicked, checklist.ItemCleared, checklist.ItemWaived,
+	checklist.ReleaseOpened, checklist.ReleaseClosed, checklist.ItemTicked, checklist.ItemCleared, checklist.ItemWaived, checklist.ItemEarly,
 	checklist.RunIntent, checklist.RunEnded, checklist.RunCancel, checklist.HoldSet, checklist.HoldLifted,
 	checklist.GroupBegun, checklist.GroupEnded, checklist.DriftAdopted, checklist.Refused, checklist.ArtifactStaged, checklist.ArtifactRemoved, "unheard.of",
 }
@@ -45,10 +45,10 @@ func soup(t *rapid.T) []checklist.Event {
 			data = opened(releases.Draw(t, "id"), manual("a"), step("b", "a"), check("c", "b", "lost"), manual("d", "e"), manual("e", "d"))
 		case checklist.ItemTicked:
 			data = checklist.Ticked{Item: items.Draw(t, "item"), Note: rapid.String().Draw(t, "note")}
-		case checklist.ItemCleared, checklist.ItemWaived:
+		case checklist.ItemCleared, checklist.ItemWaived, checklist.ItemEarly:
 			data = checklist.Waived{Item: items.Draw(t, "item"), Reason: "x"}
 		case checklist.RunIntent:
-			data = checklist.Intent{Run: runs.Draw(t, "run"), Item: items.Draw(t, "item"), Target: targets.Draw(t, "target"), Risk: risks.Draw(t, "risk"), Group: groups.Draw(t, "group")}
+			data = checklist.Intent{Run: runs.Draw(t, "run"), Item: items.Draw(t, "item"), Target: targets.Draw(t, "target"), Risk: risks.Draw(t, "risk"), Group: groups.Draw(t, "group"), Undo: rapid.Bool().Draw(t, "undo")}
 		case checklist.GroupBegun:
 			data = checklist.Grouped{Group: groups.Draw(t, "group"), Verb: "promote", Targets: rapid.SliceOfN(targets, 0, 4).Draw(t, "targets")}
 		case checklist.GroupEnded:

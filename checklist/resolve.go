@@ -2,6 +2,7 @@ package checklist
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,10 +14,11 @@ type TargetRef struct {
 }
 
 // Resolve makes the checklist of a release from a template. An item for each
-// target becomes one item per target, in the targets' order, with the id
-// <id>:<target>; it needs the items of the same target, and other items need
-// those of all. Without targets such a template is an error: nothing would be
-// done, and that would pass.
+// target becomes one item per target that it is for, in the targets' order, with
+// the id <id>:<target>; it needs the items of the same target, and other items
+// need those of all. In the place of an item that there is none of stands what it
+// needs itself. Where nothing would be left to do, and that would pass, it is an
+// error.
 func Resolve(t *Template, targets []TargetRef) (Checklist, error) {
 	list := Checklist{
 		Template: t.Name, Title: t.Title, Owner: t.Owner,
@@ -29,10 +31,10 @@ func Resolve(t *Template, targets []TargetRef) (Checklist, error) {
 		}
 		names[target.Name] = true
 	}
-	each := map[string]bool{}
+	r := resolver{items: map[string]TemplateItem{}, targets: targets}
 	for _, section := range t.Sections {
 		for _, it := range section.Items {
-			each[it.ID] = it.Each != ""
+			r.items[it.ID] = it
 			if it.Each != "" && len(targets) == 0 {
 				return Checklist{}, fmt.Errorf("checklist %s: %q is to be done for each target, and there is none", t.Name, it.Title)
 			}
@@ -41,58 +43,96 @@ func Resolve(t *Template, targets []TargetRef) (Checklist, error) {
 	for _, section := range t.Sections {
 		s := Section{ID: section.ID, Title: section.Title, Note: section.Note}
 		for _, it := range section.Items {
-			if it.Each == "" {
-				s.Items = append(s.Items, it.plain(each, targets))
-				continue
+			made, err := r.made(it)
+			if err != nil {
+				return Checklist{}, fmt.Errorf("checklist %s: %w", t.Name, err)
 			}
-			for _, target := range targets {
-				s.Items = append(s.Items, it.of(target.Name, each))
-			}
+			s.Items = append(s.Items, made...)
 		}
-		list.Sections = append(list.Sections, s)
+		if len(s.Items) > 0 {
+			list.Sections = append(list.Sections, s)
+		}
+	}
+	if len(list.Sections) == 0 {
+		return Checklist{}, fmt.Errorf("checklist %s: none of its items is for the targets of this release", t.Name)
 	}
 	return list, nil
 }
 
-// plain is the one item of a template item that is not for each target.
-func (it TemplateItem) plain(each map[string]bool, targets []TargetRef) Item {
-	item := it.fields()
-	for _, need := range it.Needs {
-		if !each[need] {
-			item.Needs = append(item.Needs, need)
-			continue
-		}
-		for _, target := range targets {
-			item.Needs = append(item.Needs, need+":"+target.Name)
-		}
-	}
-	return item
+// resolver makes items of those of a template.
+type resolver struct {
+	items   map[string]TemplateItem
+	targets []TargetRef
 }
 
-// of is the item of one target.
-func (it TemplateItem) of(target string, each map[string]bool) Item {
-	item := it.fields()
-	item.ID, item.Target = it.ID+":"+target, target
-	for _, text := range []*string{&item.Title, &item.Asks, &item.Help} {
-		*text = strings.ReplaceAll(*text, "{target}", target)
+// covers tells whether an item is made for a target.
+func (it TemplateItem) covers(t TargetRef) bool {
+	return it.Each != "" &&
+		(len(it.Formats) == 0 || slices.Contains(it.Formats, t.Format)) &&
+		(len(it.only) == 0 || slices.Contains(it.only, t.Name))
+}
+
+// made are the items of a template item.
+func (r resolver) made(it TemplateItem) ([]Item, error) {
+	if it.Each == "" {
+		item := it.fields()
+		item.Needs = r.needs(it.Needs, nil)
+		return []Item{item}, nil
 	}
-	for _, need := range it.Needs {
-		if each[need] {
-			need += ":" + target
+	var all []Item
+	for _, target := range r.targets {
+		if !it.covers(target) {
+			continue
 		}
-		item.Needs = append(item.Needs, need)
+		item := it.fields()
+		item.ID, item.Target = it.ID+":"+target.Name, target.Name
+		for _, text := range []*string{&item.Title, &item.Asks, &item.Help} {
+			*text = strings.ReplaceAll(*text, "{target}", target.Name)
+		}
+		item.Needs = r.needs(it.Needs, &target)
+		if w := item.Window; w != nil && w.After != "" && r.items[w.After].Each != "" {
+			if !r.items[w.After].covers(target) {
+				return nil, fmt.Errorf("%q counts from %q, which is not done for %s", it.Title, r.items[w.After].Title, target.Name)
+			}
+			w.After += ":" + target.Name
+		}
+		all = append(all, item)
 	}
-	if item.Window != nil && each[item.Window.After] {
-		item.Window.After += ":" + target
+	return all, nil
+}
+
+// needs are the ids of the items that an item needs, one of a target where it is
+// given.
+func (r resolver) needs(ids []string, of *TargetRef) []string {
+	var all []string
+	for _, id := range ids {
+		var ones []string
+		need := r.items[id]
+		for _, target := range r.targets {
+			if need.covers(target) && (of == nil || of.Name == target.Name) {
+				ones = append(ones, id+":"+target.Name)
+			}
+		}
+		switch {
+		case need.Each == "":
+			ones = []string{id}
+		case len(ones) == 0:
+			ones = r.needs(need.Needs, of)
+		}
+		for _, one := range ones {
+			if !slices.Contains(all, one) {
+				all = append(all, one)
+			}
+		}
 	}
-	return item
+	return all
 }
 
 // fields are those that all items of a template item share.
 func (it TemplateItem) fields() Item {
 	item := Item{
 		ID: it.ID, Title: it.Title, Kind: it.Kind, Uses: it.Uses, With: it.With,
-		Risk: it.Risk, Killer: it.Killer, Asks: it.Asks, Help: it.Help, Who: it.Who,
+		Risk: it.Risk, Killer: it.Killer, Asks: it.Asks, Wants: it.Wants, Help: it.Help, Who: it.Who,
 	}
 	if w := it.Window; w != nil {
 		item.Window = &Window{

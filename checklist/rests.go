@@ -9,7 +9,7 @@ import (
 // whether it was at all. A run that is not over completes nothing.
 func (st *ItemState) completed() (time.Time, bool) {
 	switch {
-	case st == nil, st.Run != nil && st.Run.Ended == nil:
+	case st == nil, st.Open() != nil:
 		return time.Time{}, false
 	case st.Waived != nil:
 		return st.Waived.Time, true

@@ -39,7 +39,11 @@ func (s *State) intent(e Event, in Intent) error {
 		return odd
 	}
 	return errors.Join(odd, s.item(e, in.Item, func(r *ReleaseState, it Item, st *ItemState) error {
-		*st = ItemState{Run: run, Rests: rests(r, it)}
+		if in.Undo {
+			st.Undo = run
+			return nil
+		}
+		*st = ItemState{Run: run, Early: st.kept(), Rests: rests(r, it)}
 		return nil
 	}))
 }
@@ -57,6 +61,7 @@ func (s *State) ended(e Event, end Ended) error {
 	run := *s.Runs[i]
 	run.Ended, run.EndedAt = &end, e.Time
 	s.replace(i, &run)
+	s.took(&run)
 	if end.Move == nil {
 		return nil
 	}
@@ -101,11 +106,18 @@ func (s *State) replace(i int, run *Run) {
 	s.Runs[i] = run
 	for j, r := range s.Releases {
 		st := r.Items[run.Item]
-		if r.ID != run.Release || st == nil || st.Run != old {
+		if r.ID != run.Release || st == nil || st.Run != old && st.Undo != old {
 			continue
 		}
 		release, item := *r, *st
-		item.Run = run
+		switch {
+		case st.Run == old:
+			item.Run = run
+		case run.Ended != nil:
+			item = item.undone(run)
+		default:
+			item.Undo = run
+		}
 		release.Items = maps.Clone(r.Items)
 		release.Items[run.Item] = &item
 		s.Releases[j] = &release

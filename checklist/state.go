@@ -4,13 +4,14 @@ import "time"
 
 // State is what the journal amounts to. It does not depend on the time.
 type State struct {
-	Seq      uint64               // of the last event folded
-	Hold     *Hold                // nil while the line runs
-	Releases []*ReleaseState      // in the order they were opened
-	Targets  map[string]*Pointers // what the journal says each target serves
-	Runs     []*Run               // in the order of their intents
-	Groups   []*Group             // in the order they were begun
-	Odd      []string             // entries that made no sense, in words; the latest only
+	Seq      uint64                     // of the last event folded
+	Hold     *Hold                      // nil while the line runs
+	Releases []*ReleaseState            // in the order they were opened
+	Targets  map[string]*Pointers       // what the journal says each target serves
+	Runs     []*Run                     // in the order of their intents
+	Groups   []*Group                   // in the order they were begun
+	Took     map[string][]time.Duration // of runs that were done, by what they did; the latest only
+	Odd      []string                   // entries that made no sense, in words; the latest only
 }
 
 // Hold says who stopped the line, when and why.
@@ -35,6 +36,8 @@ type ItemState struct {
 	Ticked *Mark             // a person's tick, nil without
 	Waived *Mark             // a waiver, nil without
 	Run    *Run              // its last run, nil without
+	Early  *Mark             // it may be done before its window opens, nil without
+	Undo   *Run              // the last run that took it back or failed to, nil without
 	Rests  map[string]string // what the items it needs had said when it was begun
 }
 
@@ -127,6 +130,7 @@ type View struct {
 	Sections []SectionView
 	Done     int // items done or waived
 	Total    int
+	Left     time.Duration // what is left of it by itself, as long as that took before; people and windows aside
 }
 
 // SectionView is a section at a time.
@@ -145,4 +149,5 @@ type ItemView struct {
 	Opens   time.Time // when its window opens, zero without
 	Closes  time.Time // when it becomes late, zero without
 	Late    bool
+	Usual   time.Duration // how long it took before, zero where it never ran
 }

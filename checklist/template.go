@@ -43,9 +43,14 @@ type TemplateItem struct {
 	Risk   Risk              `yaml:"risk"` // safe unless given; a step must give it
 	Killer bool              `yaml:"killer"`
 	Asks   string            `yaml:"asks"`
+	Wants  Wants             `yaml:"wants"`
 	Help   string            `yaml:"help"`
 	Who    string            `yaml:"who"`
 	Each   string            `yaml:"each"` // target, or nothing
+
+	Formats []string `yaml:"formats"` // of the targets that it is for; all without
+
+	only []string // names of targets that it is for; all without
 }
 
 // TemplateWindow is a window as it is written, with spans such as 24h or 2d.

@@ -153,6 +153,9 @@ func TestParseFindsMistakesAndWhereTheyAre(t *testing.T) {
 		"window idle": {head + "      - {id: a, title: A, kind: manual}\n      - {id: b, title: B, kind: manual, window: {after: a}}\n", []string{"9:49: the window neither opens nor closes"}},
 		"window shut": {head + "      - {id: a, title: A, kind: manual, window: {before: due, opens: 1d, closes: 2d}}\n", []string{"8:49: the window closes before it opens"}},
 		"window late": {head + "      - {id: a, title: A, kind: manual}\n      - {id: b, title: B, kind: manual, window: {after: a, opens: 48h, closes: 1d}}\n", []string{"9:49: the window closes before it opens"}},
+		"wants":       {head + "      - {id: a, title: A, kind: manual, asks: x, wants: photo}\n      - {id: b, title: B, kind: manual, wants: url}\n", []string{`8:57: "photo" is not a form of evidence`, "9:48: the item wants a form and asks for nothing"}},
+		"formats":     {head + "      - {id: a, title: A, kind: manual, formats: [rpm]}\n      - {id: b, title: B, kind: manual, each: target, formats: [rpm, zip]}\n", []string{"8:50: the item is not for each target", `9:70: "zip" is not a format`}},
+		"window part": {head + "      - {id: a, title: A, kind: manual, each: target, formats: [rpm]}\n      - {id: b, title: B, kind: manual, each: target, window: {after: a, opens: 1h}}\n", []string{`9:71: "a" is not done for all targets that this item is for`}},
 		"bad span":    {head + "      - {id: a, title: A, kind: manual, window: {before: due, opens: soon}}\n", []string{`8:70: "soon" is not a time span`}},
 	}
 	for name, tt := range tests {

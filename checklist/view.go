@@ -27,6 +27,8 @@ func (s State) View(release string, o Observed) View {
 		sv := SectionView{Section: section}
 		for _, it := range section.Items {
 			iv := *w.view(it.ID)
+			iv.Usual, _ = s.Usual(it)
+			v.Left += iv.left(o.Now)
 			sv.Views = append(sv.Views, iv)
 			v.Total++
 			if iv.Status.Complete() {
@@ -95,8 +97,10 @@ func (w *viewer) view(id string) *ItemView {
 	v := &ItemView{Item: it, State: st}
 	v.Opens, v.Closes = w.window(it)
 	bar := StatusBlocked
-	if v.Barred = w.waits(it); v.Barred == "" && v.Opens.After(w.o.Now) {
-		bar, v.Barred = StatusWaiting, "opens "+w.moment(v.Opens)+w.counted(it)
+	if v.Barred = w.waits(it); v.Barred == "" && (st == nil || st.Early == nil) {
+		if v.Barred = w.shut(it, v.Opens); v.Barred != "" {
+			bar = StatusWaiting
+		}
 	}
 	v.Status, v.Because = w.status(it, st, bar, v.Barred)
 	v.Late = !v.Closes.IsZero() && !w.o.Now.Before(v.Closes) && !v.Status.Complete()
@@ -107,9 +111,12 @@ func (w *viewer) view(id string) *ItemView {
 // status is what an item is, and why. barred says why it may not be begun, and
 // bar is its status when that matters.
 func (w *viewer) status(it Item, st *ItemState, bar Status, barred string) (Status, string) {
-	if st != nil && st.Run != nil && st.Run.Ended == nil {
-		since := fmt.Sprintf("begun by %s on %s at %s", st.Run.Actor, st.Run.Host, w.moment(st.Run.Started))
-		if w.o.Live != nil && w.o.Live(st.Run.Intent.Run) {
+	if run := st.Open(); run != nil {
+		since := fmt.Sprintf("begun by %s on %s at %s", run.Actor, run.Host, w.moment(run.Started))
+		if run.Undo {
+			since = "being taken back: " + since
+		}
+		if w.o.Live != nil && w.o.Live(run.Intent.Run) {
 			return StatusRunning, since
 		}
 		return StatusUnknown, since + "; nobody knows how it ended"
@@ -124,32 +131,45 @@ func (w *viewer) status(it Item, st *ItemState, bar Status, barred string) (Stat
 		if waits := w.waits(it); waits != "" {
 			return StatusDone, "done, and since then it " + waits
 		}
-		return StatusDone, ""
-	}
-	last, ended := "", Status("")
-	if st != nil && st.Run != nil {
-		last = cmp.Or(st.Run.Ended.Error, "no reason was recorded")
-		if ended = StatusFailed; st.Run.Ended.Outcome == Cancelled {
-			ended = StatusCancelled
+		if st.Undo != nil {
+			return StatusDone, "done; taking it back " + st.Undo.words()
 		}
+		return StatusDone, st.opened()
 	}
-	switch {
-	case barred != "" && ended != "":
-		return bar, fmt.Sprintf("%s; its last run %s: %s", barred, was(ended), last)
-	case barred != "":
-		return bar, barred
-	case ended != "":
-		return ended, last
-	default:
-		return StatusReady, ""
+	if st == nil || st.Run == nil {
+		if barred != "" {
+			return bar, barred
+		}
+		return StatusReady, st.opened()
 	}
+	if barred != "" {
+		return bar, fmt.Sprintf("%s; its last run %s", barred, st.Run.words())
+	}
+	if st.Run.Ended.Outcome == Cancelled {
+		return StatusCancelled, st.Run.reason()
+	}
+	return StatusFailed, st.Run.reason()
 }
 
-func was(s Status) string {
-	if s == StatusCancelled {
-		return "was cancelled"
+// words says how a run ended that was not done.
+func (r *Run) words() string {
+	if r.Ended.Outcome == Cancelled {
+		return "was cancelled: " + r.reason()
 	}
-	return "failed"
+	return "failed: " + r.reason()
+}
+
+func (r *Run) reason() string { return cmp.Or(r.Ended.Error, "no reason was recorded") }
+
+// opened says who let an item be done early, and why; or who took it back.
+func (st *ItemState) opened() string {
+	switch {
+	case st != nil && st.Early != nil:
+		return fmt.Sprintf("opened early by %s: %s", st.Early.Actor, st.Early.Note)
+	case st != nil && st.Undo != nil:
+		return "taken back by " + st.Undo.Actor
+	}
+	return ""
 }
 
 // stale tells why a completed item must be done again, or nothing.
@@ -233,6 +253,22 @@ func (w *viewer) window(it Item) (opens, closes time.Time) {
 		closes = w.release.Due.Add(-win.Closes)
 	}
 	return opens, closes
+}
+
+// shut says why the window of an item has not opened, or nothing. Where the clock
+// is behind what the journal has seen already, nobody can tell how long ago that
+// was, and it stays shut.
+func (w *viewer) shut(it Item, opens time.Time) string {
+	if !opens.After(w.o.Now) {
+		return ""
+	}
+	words := "opens " + w.moment(opens) + w.counted(it)
+	if after := w.view(it.Window.After); after != nil {
+		if done, ok := after.State.completed(); ok && w.o.Now.Before(done) {
+			words += fmt.Sprintf("; the clock is behind the journal: that was done at %s, and it is %s here", w.moment(done), w.moment(w.o.Now))
+		}
+	}
+	return words
 }
 
 // counted says what the opening of a window was counted from.

@@ -1,11 +1,17 @@
 package config
 
-import "time"
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Advice is what would make a configuration better though nothing is wrong with
 // it; it changes nothing.
 func Advice(r *Release) []Finding {
 	var found []Finding
+	told := map[Name]bool{}
 	add := func(where, what, hint string) { found = append(found, Finding{where, what, hint}) }
 	for _, t := range r.Targets {
 		where := "target " + string(t.Name)
@@ -18,6 +24,26 @@ func Advice(r *Release) []Finding {
 		}
 		if t.ValidFor != 0 && time.Duration(t.ValidFor) < 48*time.Hour {
 			add(where, "its valid_for is under two days: clients refuse the suite unless it is refreshed every day", "write some days, such as 7d")
+		}
+	}
+	for _, t := range r.Targets {
+		if t.Tree == nil {
+			continue
+		}
+		for _, a := range t.Tree.areas() {
+			if filepath.IsAbs(a.Root) && !a.Mount {
+				add("target "+string(t.Name), "the root of its "+a.name+" need not be mounted: where "+a.Root+" is lost, a sync fills another disk", "write mount: true")
+			}
+		}
+		if t.Tree.Stream == Stable && !slices.Contains(t.Tree.Exclude, "*.~tmp~") {
+			add("target "+string(t.Name), "its syncs do not leave *.~tmp~ alone, which is what mirrors and other syncs call files that are not whole yet", `write exclude: ["*.~tmp~"]`)
+		}
+	}
+	for _, b := range r.Items {
+		maker, _, _ := strings.Cut(b.Uses, ".")
+		if c, ok := r.Command(b.Name()); ok && maker == "command" && len(c.Proofs) == 0 && b.With["creates"] == "" && !told[c.Name] {
+			told[c.Name] = true
+			add("command "+string(c.Name), "it has no proofs: that it ended with 0 is believed alone", "write proofs: what must be there when it ended well")
 		}
 	}
 	for _, s := range r.Stores {

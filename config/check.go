@@ -55,6 +55,14 @@ func (c *checker) commands() {
 		for _, name := range slices.Sorted(maps.Keys(cmd.Secrets)) {
 			c.variable(given, at+".secrets."+name, name)
 		}
+		c.tunnel(at+".on", cmd.On)
+		c.remotely(at, cmd)
+		c.arches(at+".architectures", cmd.Arch, false)
+		if len(cmd.Arch) == 0 && slices.ContainsFunc(cmd.Argv, func(a string) bool { return strings.Contains(a, "{arch}") }) && !c.ofClosure(cmd.Name) {
+			c.fail(at+".argv", "{arch} stands for nothing here", "write architectures: for each of which the command is run")
+		}
+		c.proofs(at+".proofs", cmd.Proofs, len(cmd.Arch) > 0)
+		c.never(at+".never", cmd.Never)
 	}
 }
 

@@ -1,11 +1,42 @@
 package config
 
+import (
+	"slices"
+	"strings"
+)
+
 // Binding says what does an item of the checklists that a person does otherwise.
 type Binding struct {
 	Item  string            `yaml:"item" jsonschema:"required" jsonschema_description:"id of the item in the checklist"`
 	Kinds []string          `yaml:"kinds" jsonschema_description:"of releases; without it, all that have the item"`
 	Uses  string            `yaml:"uses" jsonschema:"required" jsonschema_description:"what does it: promote, command, job, check.images ..."`
 	With  map[string]string `yaml:"with" jsonschema_description:"its options, such as name: compose"`
+
+	Targets []Name `yaml:"targets" jsonschema_description:"that it is for; a release about none of them is not meant (default all)"`
+}
+
+// Name is what a binding runs, in a word: the entry of the configuration that it
+// names, or else what it uses.
+func (b Binding) Name() string {
+	for _, key := range []string{"name", "command", "probe", "workflow"} {
+		if name := b.With[key]; name != "" {
+			return name
+		}
+	}
+	return b.Uses
+}
+
+// OfTree tells whether what a binding uses is about one tree: such an item is
+// done for each tree of a release.
+func (b Binding) OfTree() bool {
+	maker, _, _ := strings.Cut(b.Uses, ".")
+	return slices.Contains([]string{"stage", "promote", "verify", "rollback", "prune", "hardlink", "bitflip", "compose", "image", "torrent", "tree"}, maker)
+}
+
+// Observes tells whether what a binding uses changes nothing.
+func (b Binding) Observes() bool {
+	maker, _, _ := strings.Cut(b.Uses, ".")
+	return slices.Contains([]string{"check", "verify", "closure"}, maker) || slices.Contains([]string{"image.check", "compose.id", "torrent.seeds"}, b.Uses)
 }
 
 // People are those that a checklist names: they take the place of its own.

@@ -36,6 +36,9 @@ type Edition struct {
 	Serial       string // digits, may be empty
 }
 
+// suffixForm is that of directories of betas and lookaheads.
+var suffixForm = regexp.MustCompile(`^[-._][A-Za-z0-9._-]{1,30}$`)
+
 var editionForm = regexp.MustCompile(`^([1-9][0-9]?)\.(0|[1-9][0-9]?)(?:-(?i:rc([1-9][0-9]?)|(beta)|(lookahead|lh)))?(?:-([0-9]{1,8}))?$`)
 
 // ParseEdition reads a version as an operator gives it.
@@ -118,7 +121,7 @@ func (e Edition) Fits(kind string) error {
 		wants = "a beta or lookahead, such as 9.8-beta"
 	case kind == "rc" && (e.Stream != Stable || e.RC == 0):
 		wants = "a release candidate, such as 9.7-RC2"
-	case (kind == "final" || kind == "patch" || kind == "release-day") && e.Stream != Stable:
+	case (kind == "final" || kind == "patch" || kind == "promote" || kind == "release-day") && e.Stream != Stable:
 		wants = "a stable version, such as 9.7, or 9.7-RC2 where that is what staging holds"
 	}
 	if wants == "" {

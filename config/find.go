@@ -67,6 +67,16 @@ func (r *Release) FileList(name string) (*FileLists, bool) {
 	return find(r.FileLists, name, func(f *FileLists) Name { return f.Name })
 }
 
+// ImagesOf finds the matrix of images of a name that a tree has.
+func (r *Release) ImagesOf(name, target string) (*Images, bool) {
+	for i := range r.Images {
+		if im := &r.Images[i]; string(im.Name) == name && string(im.Target) == target {
+			return im, true
+		}
+	}
+	return nil, false
+}
+
 // StoreOf reads a place of the configuration (state, staging, served) that is a
 // prefix of a store, store:NAME or store:NAME/PREFIX. The prefix has no slash at
 // its ends and may be empty. ok is false where the place is a directory.

@@ -20,7 +20,7 @@ type linter struct {
 	found []Finding
 }
 
-// Lint looks at what a configuration names: keys, secrets, directories. It
+// Lint looks at what a configuration names: keys, secrets, directories, programs. It
 // changes nothing, asks no server, and returns what it found wrong, in the
 // configuration's order.
 func Lint(r *Release) []Finding {
@@ -81,6 +81,8 @@ func Lint(r *Release) []Finding {
 	for _, f := range r.Forges {
 		each("forge " + string(f.Name))
 	}
+	l.trees()
+	l.programs()
 	return l.found
 }
 

@@ -80,6 +80,14 @@ func (c *checker) check() {
 	c.tunnels()
 	c.forges()
 	c.workflows()
+	c.items()
+	c.people()
+	c.jobs()
+	c.closures()
+	c.images()
+	c.torrents()
+	c.fileLists()
+	c.mirrors()
 }
 
 // once reports a name that came before.

@@ -150,7 +150,7 @@ func TestErrors(t *testing.T) {
 			`release.yaml:1:10: "" is not a name, use letters, digits, - and _, at most 63, starting with a letter or digit`,
 		}},
 		"bad format": {"format: rpm", "format: rpn", []string{
-			`release.yaml:8:13: "rpn" is none of the choices, write rpm or deb or oci`,
+			`release.yaml:8:13: "rpn" is none of the choices, write rpm or deb or oci or tree`,
 		}},
 		"bad os": {"targets:\n", "targets:\n" + strings.Replace(second, "el8-x86_64", "el8", 1), []string{
 			`release.yaml:11:9: "el8" is not an operating system with an architecture, write one such as el9-x86_64`,
@@ -403,7 +403,7 @@ func TestSchemaAndExampleKnowEveryKey(t *testing.T) {
 	if err := json.Unmarshal(b, &schema); err != nil {
 		t.Fatal(err)
 	}
-	shown := string(config.Example("x"))
+	shown := string(config.Example("x")) + string(config.Example(config.Rocky))
 	seen := 0
 	keysOf(reflect.TypeFor[config.Release](), func(of reflect.Type, key string) {
 		seen++
@@ -411,11 +411,11 @@ func TestSchemaAndExampleKnowEveryKey(t *testing.T) {
 		if _, ok := def.Properties[key]; !ok || def.AdditionalProperties != false {
 			t.Errorf("the schema of %s has no %s, or takes any key", of.Name(), key)
 		}
-		if !regexp.MustCompile(`(?m)^[ #-]*` + key + `:`).MatchString(shown) {
-			t.Errorf("the example has no %s of %s", key, of.Name())
+		if !regexp.MustCompile(`(?m)(^[ #-]*|[{,] ?)` + key + `:`).MatchString(shown) {
+			t.Errorf("no example has %s of %s", key, of.Name())
 		}
 	})
-	if seen < 100 || !slices.Contains(schema.Defs["Target"].Required, "component") {
+	if seen < 100 || !slices.Contains(schema.Defs["Tree"].Required, "staging") {
 		t.Errorf("%d keys, required %v", seen, schema.Defs["Target"].Required)
 	}
 }
@@ -506,6 +506,7 @@ func TestPipesAreNotRead(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add(config.Example("x"))
+	f.Add(config.Example(config.Rocky))
 	f.Add([]byte("a: &a [*a]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r config.Release

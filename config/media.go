@@ -49,7 +49,7 @@ type Scope struct {
 // Mirrors is a list of mirrors and what must be found on each.
 type Mirrors struct {
 	Name     Name     `yaml:"name" jsonschema:"required"`
-	List     string   `yaml:"list" jsonschema:"required" jsonschema_description:"URL of a mirror list, one URL a line; may hold placeholders and {repo}, {arch}"`
+	List     string   `yaml:"list" jsonschema:"required" jsonschema_description:"URL of a mirror list, one URL a line; may hold placeholders and, of repository BaseOS/x86_64/debug/tree, {repo} (BaseOS), {arch} (x86_64) and {part} (-debug; -source, or nothing)"`
 	Target   Name     `yaml:"target" jsonschema:"required" jsonschema_description:"name of the tree that they mirror"`
 	Repos    []string `yaml:"repos" jsonschema:"required" jsonschema_description:"directories of repositories below the edition, such as BaseOS/x86_64/os; mirrors answer for each"`
 	Percent  int      `yaml:"percent" jsonschema_description:"of the mirrors that must be in sync (default 80)"`

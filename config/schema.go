@@ -23,12 +23,16 @@ func Schema() ([]byte, error) {
 		reflect.TypeFor[Secret]():      form(`^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$`),
 		reflect.TypeFor[Duration]():    form(`^([0-9]+d|([0-9.]+(ms|s|m|h))+)$`),
 		reflect.TypeFor[Arch]():        form(archForm.String()),
-		reflect.TypeFor[Format]():      words(FormatRPM, FormatDEB, FormatOCI),
+		reflect.TypeFor[Format]():      words(FormatRPM, FormatDEB, FormatOCI, FormatTree),
 		reflect.TypeFor[Checksums]():   words(ChecksumsAlways, ChecksumsRequired),
 		reflect.TypeFor[ForgeKind]():   words(GitHub, Forgejo),
 		reflect.TypeFor[Policy]():      words(Replace, Accumulate),
 		reflect.TypeFor[Compression](): words(Gzip, Zstd),
 		reflect.TypeFor[Signatures]():  words(SignHeader, SignBoth),
+		reflect.TypeFor[Stream]():      words(Stable, Beta, LookAhead, "lh"),
+		reflect.TypeFor[Owner]():       form(`^[0-9]+:[0-9]+$`),
+		reflect.TypeFor[Mode]():        form(`^[0-7]{1,5}$`),
+		reflect.TypeFor[Delay]():       form(`^(0|[0-9]+d|([0-9.]+(ms|s|m|h))+)$`),
 		reflect.TypeFor[Theme]():       words(Dark, Light, ColourBlind),
 	}
 	r := jsonschema.Reflector{

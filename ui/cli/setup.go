@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
 )
@@ -26,9 +28,10 @@ func (a *app) initVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "init NAME", GroupID: groupSetup, Short: "write a commented release.yaml for a product",
 		Long: "Writes a commented, working release.yaml for product NAME; -C names another file.\n" +
-			"A file that is there is never overwritten. --from takes components and targets from\n" +
+			"The product rocky is a distribution: trees of several major versions, composes, images,\n" +
+			"mirrors and release days. A file that is there is never overwritten. --from takes components and targets from\n" +
 			"packyard: its config/packyard.yml, or the answer of GET /api/v1/components.",
-		Example: "  gantry init acme\n  gantry init packyard --from config/packyard.yml",
+		Example: "  gantry init acme\n  gantry init rocky\n  gantry init packyard --from config/packyard.yml",
 		Args:    takes(1, 1, "NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			name, err := config.ParseName(args[0])
@@ -45,27 +48,48 @@ func (a *app) initVerb() *cobra.Command {
 					return err
 				}
 			}
-			f, err := os.OpenFile(a.config, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-			if errors.Is(err, fs.ErrExist) {
-				return config.Hint(fmt.Errorf("%s is there already", config.Inert(a.config)), "name another with -C FILE, or edit it: gantry lint")
+			if err := writeNew(a.config, text); err != nil {
+				return err
 			}
-			if err != nil {
-				return fmt.Errorf("write the configuration: %w", err)
-			}
-			_, err = f.Write(text)
-			if cerr := f.Close(); err == nil {
-				err = cerr
-			}
-			if err != nil {
-				return fmt.Errorf("write the configuration: %w", err)
+			wrote := []string{a.config}
+			if from == "" {
+				for path, text := range config.Beside(name) {
+					path = filepath.Join(filepath.Dir(a.config), path)
+					if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+						return fmt.Errorf("write %s: %w", config.Inert(path), err)
+					}
+					if err := writeNew(path, text); err != nil {
+						return err
+					}
+					wrote = append(wrote, path)
+				}
 			}
 			return a.show(doneJSON{Verb: "init", Path: a.config}, func() {
-				fmt.Fprintf(a.out, "wrote %s\nnext: edit it, then gantry lint\n", a.config)
+				fmt.Fprintf(a.out, "wrote %s\nnext: edit it, then gantry lint\n", strings.Join(wrote, " and "))
 			})
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "`FILE` of packyard to take components and targets from")
 	return cmd
+}
+
+// writeNew writes a file that is not there yet.
+func writeNew(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return config.Hint(fmt.Errorf("%s is there already", config.Inert(path)), "name another configuration with -C FILE, or edit what is there: gantry lint")
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", config.Inert(path), err)
+	}
+	_, err = f.Write(text)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", config.Inert(path), err)
+	}
+	return nil
 }
 
 // readSmall reads a file that somebody wrote by hand, or a program for hands.
@@ -103,7 +127,7 @@ func (a *app) lintVerb() *cobra.Command {
 			for _, t := range templates {
 				j.Kinds = append(j.Kinds, t.Kinds...)
 			}
-			for _, f := range config.Lint(cfg) {
+			for _, f := range append(config.Lint(cfg), checklist.Strays(templates, cfg)...) {
 				j.Findings = append(j.Findings, findingJSON(f))
 			}
 			for _, f := range config.Advice(cfg) {
