@@ -17,6 +17,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 	"gantry/pipeline/sign"
 	"gantry/storage"
@@ -25,8 +26,7 @@ import (
 // Files of a snapshot whose names never change; all others are named by what
 // they are.
 const (
-	repomdPath     = "repodata/repomd.xml"
-	signaturePath  = repomdPath + ".asc"
+	signaturePath  = repodata.Path + ".asc"
 	mirrorlistPath = "mirrorlist"
 )
 
@@ -126,7 +126,7 @@ func (trade) Lasting(s *repository.Snapshot) []storage.File {
 		if f.Retained {
 			continue
 		}
-		metadata := strings.HasPrefix(f.Path, "repodata/") && f.Path != repomdPath && f.Path != signaturePath
+		metadata := strings.HasPrefix(f.Path, "repodata/") && f.Path != repodata.Path && f.Path != signaturePath
 		if f.Package() || metadata {
 			all = append(all, f)
 		}
@@ -154,7 +154,7 @@ func (a *assembly) create(ctx context.Context, path string, content []byte) erro
 
 // finish writes what leads to the packages, the signed repomd.xml and the
 // mirrorlist, and makes the snapshot complete and verified.
-func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage, m storage.Manifest, from repository.Lineage) (*storage.Manifest, error) {
+func (a *assembly) finish(ctx context.Context, md *repodata.Repomd, index json.RawMessage, m storage.Manifest, from repository.Lineage) (*storage.Manifest, error) {
 	if err := a.retain(ctx); err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (a *assembly) finish(ctx context.Context, md *Repomd, index json.RawMessage
 		path    string
 		content []byte
 	}{
-		{repomdPath, repomd},
+		{repodata.Path, repomd},
 		{signaturePath, signature},
 		{mirrorlistPath, []byte(prefix(a.Target, a.tree, a.build.ID()) + "\n")},
 	} {

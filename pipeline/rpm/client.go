@@ -15,6 +15,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 	"gantry/pipeline/sign"
 )
@@ -118,7 +119,7 @@ func (c *client) whole(most int64, open func() (io.ReadCloser, int64, error)) ([
 }
 
 // signed reads repomd.xml after its signature was verified.
-func (c *client) signed(ctx context.Context) (*Repomd, error) {
+func (c *client) signed(ctx context.Context) (*repodata.Repomd, error) {
 	get := func(href string, most int64) ([]byte, error) {
 		b, err := c.whole(most, func() (io.ReadCloser, int64, error) { return c.open(ctx, href) })
 		if err != nil {
@@ -126,7 +127,7 @@ func (c *client) signed(ctx context.Context) (*Repomd, error) {
 		}
 		return b, nil
 	}
-	repomd, err := get(repomdPath, maxRepomd)
+	repomd, err := get(repodata.Path, repodata.MaxRepomd)
 	if err != nil {
 		return nil, err
 	}
@@ -137,18 +138,18 @@ func (c *client) signed(ctx context.Context) (*Repomd, error) {
 	if err := c.public.VerifyDetached(repomd, signature, c.at); err != nil {
 		return nil, fmt.Errorf("%s: %w", signaturePath, err)
 	}
-	return ReadRepomd(bytes.NewReader(repomd))
+	return repodata.ReadRepomd(bytes.NewReader(repomd))
 }
 
 // metadata reads every document that repomd.xml names and returns the packages:
 // exactly those of the manifest. filelists and other must tell of the same ones,
 // which is looked at where every package is read too.
-func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error) {
+func (c *client) metadata(ctx context.Context, md *repodata.Repomd) ([]repodata.PackageRef, error) {
 	missing := map[string]string{} // digests by path
 	for _, f := range c.want.Packages() {
 		missing[f.Path] = f.SHA256
 	}
-	var packages []PackageRef
+	var packages []repodata.PackageRef
 	ids := make(map[string]bool, len(missing))
 	var total int64
 	for _, d := range md.Documents() {
@@ -160,7 +161,7 @@ func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error)
 		switch {
 		case d == &md.Primary:
 			use = func(r io.Reader) error {
-				return ReadPrimary(r, func(p PackageRef) error {
+				return repodata.ReadPrimary(r, func(p repodata.PackageRef) error {
 					if missing[p.Href] != p.SHA256 {
 						return fmt.Errorf("it names %s with the SHA-256 %s, which the snapshot does not have", p.Href, p.SHA256)
 					}
@@ -171,11 +172,7 @@ func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error)
 				})
 			}
 		case c.sample < 0:
-			root := filelistsRoot
-			if d == &md.Other {
-				root = otherRoot
-			}
-			use = func(r io.Reader) error { return readDetails(r, root, ids) }
+			use = func(r io.Reader) error { return repodata.CheckDetails(r, d.Type, ids) }
 		}
 		c.p.File(d.Href)
 		if err := c.document(ctx, d, use); err != nil {
@@ -191,7 +188,7 @@ func (c *client) metadata(ctx context.Context, md *Repomd) ([]PackageRef, error)
 	return packages, nil
 }
 
-func (c *client) document(ctx context.Context, d *Document, use func(io.Reader) error) error {
+func (c *client) document(ctx context.Context, d *repodata.Document, use func(io.Reader) error) error {
 	r, size, err := c.open(ctx, d.Href)
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.Href, err)
@@ -205,11 +202,11 @@ func (c *client) document(ctx context.Context, d *Document, use func(io.Reader) 
 
 // packages reads packages, several at a time: all, or so many of them; of the
 // others it looks that they are there with their size, where that costs nothing.
-func (c *client) packages(ctx context.Context, all []PackageRef, found *findings) error {
-	sample, rest := all, []PackageRef(nil)
+func (c *client) packages(ctx context.Context, all []repodata.PackageRef, found *findings) error {
+	sample, rest := all, []repodata.PackageRef(nil)
 	if c.sample >= 0 && c.sample < len(all) {
 		// Digests are as good as random, and the same in every run.
-		slices.SortFunc(all, func(a, b PackageRef) int { return cmp.Compare(a.SHA256, b.SHA256) })
+		slices.SortFunc(all, func(a, b repodata.PackageRef) int { return cmp.Compare(a.SHA256, b.SHA256) })
 		sample, rest = all[:c.sample], all[c.sample:]
 	}
 	for _, p := range sample {
@@ -238,7 +235,7 @@ func (c *client) packages(ctx context.Context, all []PackageRef, found *findings
 
 // one looks at a package: that it is there, and, where it is read, that it is
 // what the metadata says and signed with the key that clients have.
-func (c *client) one(ctx context.Context, p PackageRef, read bool) error {
+func (c *client) one(ctx context.Context, p repodata.PackageRef, read bool) error {
 	r, size, err := c.open(ctx, p.Href)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.Href, err)

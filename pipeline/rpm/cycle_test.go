@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gantry/pipeline"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/rpm"
 )
 
@@ -198,7 +199,7 @@ func clients(t *testing.T, s *shop) func(revision int64, packages []string) {
 			t.Fatal(err)
 		}
 		defer md.Close()
-		is, err := rpm.ReadRepomd(md)
+		is, err := repodata.ReadRepomd(md)
 		if err != nil {
 			t.Fatal(err)
 		}

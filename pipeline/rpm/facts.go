@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"gantry/pipeline/repodata"
 	"gantry/storage"
 )
 
@@ -30,7 +31,7 @@ func (f *PackageFile) check() error {
 	case f.Size <= 0:
 		return fmt.Errorf("describe %s: its size is %d", f.Path, f.Size)
 	}
-	return localHref(f.Path)
+	return repodata.CheckHref(f.Path)
 }
 
 // facts is what the metadata says of one package, taken from its header as

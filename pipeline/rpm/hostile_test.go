@@ -14,6 +14,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 	"gantry/pipeline/rpm"
 	"gantry/pipeline/sign"
@@ -297,7 +298,7 @@ func TestNamesHoldNoHeaders(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := used()
-	var names []rpm.NEVRA
+	var names []repodata.NEVRA
 	for range 64 {
 		h, err := rpm.ReadHeader(bytes.NewReader(long))
 		if err != nil {

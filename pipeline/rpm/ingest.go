@@ -10,13 +10,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gantry/config"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 	"gantry/storage"
 )
 
 // candidate is a package that a new snapshot may hold.
 type candidate struct {
-	NEVRA
+	repodata.NEVRA
 	artifact storage.Artifact // as it is staged; no File where a snapshot alone has it
 	from     string           // snapshot that has it signed, empty where none has
 	file     storage.File     // it, in that snapshot
@@ -99,19 +100,19 @@ func (w *world) ingest(ctx context.Context, artifacts []storage.Artifact, key st
 }
 
 // identify reads the name of a staged package from its header.
-func (w *world) identify(ctx context.Context, a storage.Artifact) (NEVRA, error) {
+func (w *world) identify(ctx context.Context, a storage.Artifact) (repodata.NEVRA, error) {
 	r, err := w.Env.Staging.Open(ctx, a)
 	if err != nil {
-		return NEVRA{}, err
+		return repodata.NEVRA{}, err
 	}
 	defer r.Close()
 	h, err := ReadHeader(io.LimitReader(r, a.Size))
 	if err != nil {
-		return NEVRA{}, repository.NotReleasable(a, damaged(err))
+		return repodata.NEVRA{}, repository.NotReleasable(a, damaged(err))
 	}
 	n, err := h.NEVRA()
 	if err != nil {
-		return NEVRA{}, repository.NotReleasable(a, err)
+		return repodata.NEVRA{}, repository.NotReleasable(a, err)
 	}
 	return n, nil
 }
@@ -143,10 +144,10 @@ func (w *world) bySource(ctx context.Context, key string) (map[string]candidate,
 
 // asCandidate is a package of a snapshot.
 func asCandidate(s *repository.Snapshot, f storage.File, key string) (candidate, error) {
-	epoch, version, release, err := ParseEVR(f.Version)
-	n := NEVRA{Name: f.Name, Epoch: epoch, Version: version, Release: release, Arch: f.Arch}
+	epoch, version, release, err := repodata.ParseEVR(f.Version)
+	n := repodata.NEVRA{Name: f.Name, Epoch: epoch, Version: version, Release: release, Arch: f.Arch}
 	if err == nil {
-		err = n.check()
+		err = n.Check()
 	}
 	if err != nil {
 		return candidate{}, fmt.Errorf("the manifest of %s: %s: %w", s.ID, f.Path, err)

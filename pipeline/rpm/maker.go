@@ -8,6 +8,7 @@ import (
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 	"gantry/storage"
 )
@@ -101,7 +102,7 @@ func (trade) Survey(ctx context.Context, of *repository.World, artifacts []stora
 }
 
 // Compare compares two EVRs as rpm does.
-func (trade) Compare(a, b string) int { return CompareEVR(a, b) }
+func (trade) Compare(a, b string) int { return repodata.CompareEVR(a, b) }
 
 // Pruned has nothing to do: packages lie in the snapshots.
 func (trade) Pruned(context.Context, *repository.World, []*repository.Snapshot, *pipeline.Progress) error {

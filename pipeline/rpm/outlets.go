@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 	"gantry/storage"
 )
@@ -117,7 +118,7 @@ func (w *web) mirrorlist(ctx context.Context, pointer string) (io.ReadCloser, er
 }
 
 func (w *web) open(ctx context.Context, href string) (io.ReadCloser, int64, error) {
-	return w.Get(ctx, w.prefix+href, href == repomdPath || href == signaturePath)
+	return w.Get(ctx, w.prefix+href, href == repodata.Path || href == signaturePath)
 }
 
 func (w *web) workers() int { return 4 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gantry/config"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/rpm"
 	"gantry/pipeline/sign"
 )
@@ -131,7 +132,7 @@ func forged(t *testing.T, s *shop, change func(name, xml string) string, revisio
 		}
 		return b
 	}
-	md, err := rpm.ReadRepomd(bytes.NewReader(at("repodata/repomd.xml")))
+	md, err := repodata.ReadRepomd(bytes.NewReader(at("repodata/repomd.xml")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,12 +17,13 @@ import (
 	"time"
 
 	"gantry/config"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/sign"
 )
 
 // Facts are what a package says of itself, once all of it was read and verified.
 type Facts struct {
-	NEVRA     NEVRA
+	NEVRA     repodata.NEVRA
 	Source    bool      // a source package
 	BuildTime time.Time // UTC
 	SHA256    string    // of the file, hex

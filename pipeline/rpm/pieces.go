@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"gantry/config"
+	"gantry/pipeline/repodata"
 )
 
 // piece is a chunk on its way through the writer: plain and compressed.
@@ -94,7 +95,7 @@ func (k *maker) make(p *piece) error {
 	for i := range parts {
 		p.packed[i].Reset()
 		if err := k.pack.pack(&p.packed[i], p.plain[i].b); err != nil {
-			return fmt.Errorf("compress %s: %w", documentNames[i], err)
+			return fmt.Errorf("compress %s: %w", repodata.Types[i], err)
 		}
 		p.sum[i] = digest(p.packed[i].Bytes())
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"gantry/config"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 	"gantry/storage"
 )
@@ -52,7 +53,7 @@ func (w *world) choose(ctx context.Context, staged []candidate, key string) (cho
 // unique leaves one of staged files that are the same package; other bytes of
 // the same package are an error.
 func unique(staged []candidate) (chosen []candidate, warnings []string, err error) {
-	at := map[NEVRA]int{}
+	at := map[repodata.NEVRA]int{}
 	for _, c := range staged {
 		i, twice := at[c.NEVRA]
 		if !twice {
@@ -108,7 +109,7 @@ func (w *world) unserved(ctx context.Context, staged []candidate) error {
 // accumulate adds the packages of the base that are not staged anew.
 func accumulate(staged []candidate, base *repository.Snapshot, key string) ([]candidate, error) {
 	all := slices.Clone(staged)
-	have := map[NEVRA]bool{}
+	have := map[repodata.NEVRA]bool{}
 	for _, c := range staged {
 		have[c.NEVRA] = true
 	}
@@ -132,7 +133,7 @@ func newest(all []candidate, keep int) (kept, left []candidate) {
 	for _, key := range slices.Sorted(maps.Keys(groups)) {
 		group := groups[key]
 		slices.SortStableFunc(group, func(a, b candidate) int {
-			return cmp.Or(CompareEVR(b.EVR(), a.EVR()), cmp.Compare(b.EVR(), a.EVR()))
+			return cmp.Or(repodata.CompareEVR(b.EVR(), a.EVR()), cmp.Compare(b.EVR(), a.EVR()))
 		})
 		for i, c := range group {
 			switch {

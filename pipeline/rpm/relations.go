@@ -1,6 +1,10 @@
 package rpm
 
-import "strings"
+import (
+	"strings"
+
+	"gantry/pipeline/repodata"
+)
 
 // relation is a dependency as primary.xml has it.
 type relation struct {
@@ -169,7 +173,7 @@ func newerLibrary(a, b string) bool {
 	if precise != preciser {
 		return precise < preciser
 	}
-	return va != vb && compareVersions(va, vb) < 0
+	return va != vb && repodata.CompareVersions(va, vb) < 0
 }
 
 // symbolVersion is what follows the first digit in the first parentheses of a

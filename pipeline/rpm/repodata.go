@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gantry/config"
+	"gantry/pipeline/repodata"
 )
 
 // RepodataOptions says how metadata is written.
@@ -32,7 +33,7 @@ type PreviousRepodata struct {
 
 // Repodata is what WriteRepodata made.
 type Repodata struct {
-	Repomd
+	repodata.Repomd
 	Packages int             // how many
 	Reused   int             // of them, copied from the earlier snapshot
 	Damaged  bool            // the earlier snapshot's metadata did not have its digest, and was made anew
@@ -102,7 +103,7 @@ func (o *repodataWriter) begin(w [3]io.Writer, packages int) error {
 		o.documents[i] = newDocument(w[i])
 		if o.options.Compression == config.Gzip {
 			if err := o.documents[i].add([]byte(gzipHead), nil); err != nil {
-				return fmt.Errorf("write %s: %w", documentNames[i], err)
+				return fmt.Errorf("write %s: %w", repodata.Types[i], err)
 			}
 		}
 		if err := o.add(i, fmt.Sprintf("%s%s packages=\"%d\">\n", xmlHead, envelopes[i].head, packages)); err != nil {
@@ -121,7 +122,7 @@ func (o *repodataWriter) add(i part, text string) error {
 		err = o.documents[i].add(b.Bytes(), []byte(text))
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", documentNames[i], err)
+		return fmt.Errorf("write %s: %w", repodata.Types[i], err)
 	}
 	return nil
 }
@@ -207,7 +208,7 @@ func (o *repodataWriter) take(p *piece) error {
 			k.State[i], err = d.state()
 		}
 		if err != nil {
-			return fmt.Errorf("write %s: %w", documentNames[i], err)
+			return fmt.Errorf("write %s: %w", repodata.Types[i], err)
 		}
 		k.Size[i], k.Open[i], k.Sum[i], k.CRC[i] = int64(len(packed)), d.bytes-before, p.sum[i], d.crc
 	}
@@ -227,9 +228,9 @@ func (o *repodataWriter) end() (*Repodata, error) {
 			return nil, err
 		}
 		if err := d.finish(o.options.Compression); err != nil {
-			return nil, fmt.Errorf("write %s: %w", documentNames[i], err)
+			return nil, fmt.Errorf("write %s: %w", repodata.Types[i], err)
 		}
-		doc := d.describe(documentNames[i], o.options.Compression, o.options.Revision)
+		doc := d.describe(repodata.Types[i], o.options.Compression, o.options.Revision)
 		*o.result.Documents()[i] = doc
 		o.index.Files[i] = doc.Href
 	}

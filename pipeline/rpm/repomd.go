@@ -4,68 +4,8 @@ import (
 	"encoding/hex"
 
 	"gantry/config"
+	"gantry/pipeline/repodata"
 )
-
-// Repomd is the content of repomd.xml, which names the documents of a
-// repository's metadata.
-type Repomd struct {
-	Revision                  int64 // Unix seconds
-	Primary, Filelists, Other Document
-}
-
-// Document is one of the documents that repomd.xml names.
-type Document struct {
-	Href           string   // from the repository's root, such as repodata/<digest>-primary.xml.gz
-	Checksum, Open Checksum // of the file, and of the XML in it
-	Size, OpenSize int64    // bytes, likewise
-	Timestamp      int64    // Unix seconds
-}
-
-// Checksum is a digest and its algorithm.
-type Checksum struct {
-	Kind string // sha256, sha384 or sha512
-	Hex  string // lower case
-}
-
-// Documents is the documents in the order of repomd.xml.
-func (r *Repomd) Documents() []*Document {
-	return []*Document{&r.Primary, &r.Filelists, &r.Other}
-}
-
-// documentNames are the types of the documents, in their order.
-var documentNames = [parts]string{"primary", "filelists", "other"}
-
-// Encode writes repomd.xml as createrepo_c does.
-func (r *Repomd) Encode() []byte {
-	var m markup
-	m.raw(xmlHead + "<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">\n")
-	field := func(name string, n int64) {
-		m.raw("<" + name + ">")
-		m.num(n)
-		m.raw("</" + name + ">\n")
-	}
-	sum := func(name string, c Checksum) {
-		m.raw("    <" + name + " type=\"" + c.Kind + "\">" + c.Hex + "</" + name + ">\n")
-	}
-	m.raw("  ")
-	field("revision", r.Revision)
-	for i, d := range r.Documents() {
-		m.raw("  <data type=\"" + documentNames[i] + "\">\n")
-		sum("checksum", d.Checksum)
-		sum("open-checksum", d.Open)
-		m.raw("    <location href=\"")
-		m.attr(d.Href)
-		m.raw("\"/>\n    ")
-		field("timestamp", d.Timestamp)
-		m.raw("    ")
-		field("size", d.Size)
-		m.raw("    ")
-		field("open-size", d.OpenSize)
-		m.raw("  </data>\n")
-	}
-	m.raw("</repomd>\n")
-	return m.b
-}
 
 // extension is the end of a document's file name.
 func extension(c config.Compression) string {
@@ -76,12 +16,13 @@ func extension(c config.Compression) string {
 }
 
 // describe is the entry of repomd.xml for a finished document.
-func (d *document) describe(name string, c config.Compression, revision int64) Document {
-	sum := Checksum{"sha256", hex.EncodeToString(d.packed.Sum(nil))}
-	return Document{
-		Href:      "repodata/" + sum.Hex + "-" + name + extension(c),
+func (d *document) describe(kind string, c config.Compression, revision int64) repodata.Document {
+	sum := repodata.Checksum{Kind: "sha256", Hex: hex.EncodeToString(d.packed.Sum(nil))}
+	return repodata.Document{
+		Type:      kind,
+		Href:      "repodata/" + sum.Hex + "-" + kind + extension(c),
 		Checksum:  sum,
-		Open:      Checksum{"sha256", hex.EncodeToString(d.open.Sum(nil))},
+		Open:      repodata.Checksum{Kind: "sha256", Hex: hex.EncodeToString(d.open.Sum(nil))},
 		Size:      d.size,
 		OpenSize:  d.bytes,
 		Timestamp: revision,

@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"gantry/config"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/sign"
 )
 
 // Signed is what Resign made of a package.
 type Signed struct {
-	NEVRA        NEVRA
+	NEVRA        repodata.NEVRA
 	Source       bool      // a source package
 	BuildTime    time.Time // UTC
 	SourceSHA256 string    // of the bytes that were read, hex

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 
+	"gantry/pipeline/repodata"
 	"gantry/storage"
 )
 
@@ -23,7 +24,7 @@ func SaveRepodata(ctx context.Context, b storage.Build, pkgs []PackageFile, o Re
 		}
 	}()
 	var w [parts]io.Writer
-	for i, name := range documentNames {
+	for i, name := range repodata.Types {
 		e, err := b.Create(ctx, "repodata/"+name+".new")
 		if err != nil {
 			return nil, nil, fmt.Errorf("write %s: %w", name, err)
@@ -37,14 +38,14 @@ func SaveRepodata(ctx context.Context, b storage.Build, pkgs []PackageFile, o Re
 	var files []storage.File
 	for i, d := range r.Documents() {
 		if err := entries[i].Rename(path.Base(d.Href)); err != nil {
-			return nil, nil, fmt.Errorf("write %s: %w", documentNames[i], err)
+			return nil, nil, fmt.Errorf("write %s: %w", repodata.Types[i], err)
 		}
 		f, err := entries[i].Commit()
 		if err == nil && (f.SHA256 != d.Checksum.Hex || f.Size != d.Size) {
 			err = errors.New("what was written is not what was meant")
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("write %s: %w", documentNames[i], err)
+			return nil, nil, fmt.Errorf("write %s: %w", repodata.Types[i], err)
 		}
 		files = append(files, f)
 	}

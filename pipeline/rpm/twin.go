@@ -2,11 +2,13 @@ package rpm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"gantry/pipeline"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 	"gantry/pipeline/sign"
 	"gantry/storage"
@@ -80,7 +82,7 @@ func (trade) Certify(ctx context.Context, in *repository.World, s *repository.Sn
 
 // signedBy verifies the signature of a snapshot's repomd.xml.
 func (w *world) signedBy(ctx context.Context, public *sign.Public, id string) error {
-	repomd, err := w.small(ctx, id, repomdPath)
+	repomd, err := w.small(ctx, id, repodata.Path)
 	if err != nil {
 		return err
 	}
@@ -101,9 +103,9 @@ func (w *world) small(ctx context.Context, id, path string) ([]byte, error) {
 		return nil, fmt.Errorf("open %s of snapshot %s: %w", path, id, err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxRepomd+1))
-	if err == nil && len(b) > maxRepomd {
-		err = errLonger
+	b, err := io.ReadAll(io.LimitReader(f, repodata.MaxRepomd+1))
+	if err == nil && len(b) > repodata.MaxRepomd {
+		err = errors.New("it is too large")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s of snapshot %s: %w", path, id, err)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"gantry/pipeline"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/repository"
 )
 
@@ -41,7 +42,7 @@ func (trade) Read(ctx context.Context, in *repository.World, s *repository.Snaps
 		"key":      public.Fingerprint(),
 	}
 	if from, ok := out.(*web); ok {
-		if err := from.Guarded(ctx, c.prefix+repomdPath, ev); err != nil {
+		if err := from.Guarded(ctx, c.prefix+repodata.Path, ev); err != nil {
 			return nil, fmt.Errorf("repomd.xml: %w", err)
 		}
 	}

@@ -1,4 +1,4 @@
-package rpm_test
+package repodata_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"gantry/pipeline/rpm"
+	"gantry/pipeline/repodata"
 )
 
 // versions are pairs from rpm's tests/rpmvercmp.at: < or = between them.
@@ -82,10 +82,10 @@ func TestVersionsCompareAsInRPM(t *testing.T) {
 		want := map[string]int{"=": 0, "<": -1}[f[1]]
 		for _, whole := range []string{"%", "0:%-1", "3:1-%", "%-1.el9"} {
 			a, b := strings.Replace(whole, "%", f[0], 1), strings.Replace(whole, "%", f[2], 1)
-			if got := rpm.CompareEVR(a, b); got != want {
+			if got := repodata.CompareEVR(a, b); got != want {
 				t.Errorf("CompareEVR(%q, %q) = %d, want %d", a, b, got, want)
 			}
-			if got := rpm.CompareEVR(b, a); got != -want {
+			if got := repodata.CompareEVR(b, a); got != -want {
 				t.Errorf("CompareEVR(%q, %q) = %d, want %d", b, a, got, -want)
 			}
 		}
@@ -107,7 +107,7 @@ func TestCompareEVR(t *testing.T) {
 		{"", "", 0},
 		{"x:1-1", "1-1", -1},
 	} {
-		if got := rpm.CompareEVR(tt.a, tt.b); got != tt.want {
+		if got := repodata.CompareEVR(tt.a, tt.b); got != tt.want {
 			t.Errorf("CompareEVR(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 	}
@@ -117,13 +117,13 @@ func TestCompareEVRIsAnOrder(t *testing.T) {
 	text := rapid.StringMatching(`([0-9]{1,2}:)?[01a~^._+]{0,6}(-[01a~^.]{0,4})?`)
 	rapid.Check(t, func(t *rapid.T) {
 		a, b, c := text.Draw(t, "a"), text.Draw(t, "b"), text.Draw(t, "c")
-		if rpm.CompareEVR(a, a) != 0 {
+		if repodata.CompareEVR(a, a) != 0 {
 			t.Fatalf("%q differs from itself", a)
 		}
-		if rpm.CompareEVR(a, b) != -rpm.CompareEVR(b, a) {
+		if repodata.CompareEVR(a, b) != -repodata.CompareEVR(b, a) {
 			t.Fatalf("%q and %q have no order", a, b)
 		}
-		if rpm.CompareEVR(a, b) <= 0 && rpm.CompareEVR(b, c) <= 0 && rpm.CompareEVR(a, c) > 0 {
+		if repodata.CompareEVR(a, b) <= 0 && repodata.CompareEVR(b, c) <= 0 && repodata.CompareEVR(a, c) > 0 {
 			t.Fatalf("%q, %q, %q have no order", a, b, c)
 		}
 	})
@@ -132,12 +132,12 @@ func TestCompareEVRIsAnOrder(t *testing.T) {
 func FuzzCompareEVR(f *testing.F) {
 	f.Add("1:1.0~rc1-1.el9", "1.0^git1-2")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if got := rpm.CompareEVR(a, b); got < -1 || got > 1 || got != -rpm.CompareEVR(b, a) {
+		if got := repodata.CompareEVR(a, b); got < -1 || got > 1 || got != -repodata.CompareEVR(b, a) {
 			t.Errorf("CompareEVR(%q, %q) = %d", a, b, got)
 		}
-		if epoch, version, release, err := rpm.ParseEVR(a); err == nil {
-			n := rpm.NEVRA{Epoch: epoch, Version: version, Release: release}
-			if rpm.CompareEVR(n.EVR(), a) != 0 {
+		if epoch, version, release, err := repodata.ParseEVR(a); err == nil {
+			n := repodata.NEVRA{Epoch: epoch, Version: version, Release: release}
+			if repodata.CompareEVR(n.EVR(), a) != 0 {
 				t.Errorf("%q became %q", a, n.EVR())
 			}
 		}
@@ -146,20 +146,20 @@ func FuzzCompareEVR(f *testing.F) {
 
 func TestParseEVR(t *testing.T) {
 	for _, evr := range []string{"1.0-1", "3:1.0~rc1^2-1.el9_4.2"} {
-		epoch, version, release, err := rpm.ParseEVR(evr)
-		if got := (rpm.NEVRA{Epoch: epoch, Version: version, Release: release}).EVR(); err != nil || got != evr {
+		epoch, version, release, err := repodata.ParseEVR(evr)
+		if got := (repodata.NEVRA{Epoch: epoch, Version: version, Release: release}).EVR(); err != nil || got != evr {
 			t.Errorf("%q became %q, %v", evr, got, err)
 		}
 	}
 	for _, evr := range []string{"", "1.0", "-1", "1.0-", "a:1-1", ":1-1", "1:2:3-1", "1-2-3", "1/2-1", "9999999999:1-1", "99999999999999999999:1-1", "1.0-1\n"} {
-		if _, _, _, err := rpm.ParseEVR(evr); err == nil {
+		if _, _, _, err := repodata.ParseEVR(evr); err == nil {
 			t.Errorf("%q is accepted", evr)
 		}
 	}
 }
 
 func TestNamesOfPackages(t *testing.T) {
-	n := rpm.NEVRA{Name: "core", Epoch: 2, Version: "2025.1", Release: "1.el9", Arch: "x86_64"}
+	n := repodata.NEVRA{Name: "core", Epoch: 2, Version: "2025.1", Release: "1.el9", Arch: "x86_64"}
 	if n.EVR() != "2:2025.1-1.el9" || n.Filename() != "core-2025.1-1.el9.x86_64.rpm" || n.String() != "core-2:2025.1-1.el9.x86_64" {
 		t.Errorf("%s, %s, %s", n.EVR(), n.Filename(), n)
 	}

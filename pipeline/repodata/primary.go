@@ -1,8 +1,7 @@
-package rpm
+package repodata
 
 import (
 	"encoding/hex"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +16,8 @@ type PackageRef struct {
 	SHA256     string // of the package, lower-case hex
 	Size       int64  // bytes
 	Start, End int64  // range of its header in bytes
+	Source     string // file name of the source package, empty for one
+	Built      int64  // Unix seconds
 }
 
 // ReadPrimary reads primary.xml, unpacked, and hands out the packages one by
@@ -25,7 +26,7 @@ type PackageRef struct {
 // a number of packages that is not the one announced.
 func ReadPrimary(r io.Reader, yield func(PackageRef) error) error {
 	p := primaryReader{yield: yield, announced: -1}
-	err := readXML(r, xml.Name{Space: "http://linux.duke.edu/metadata/common", Local: "metadata"}, p.element)
+	err := readXML(r, rootName{"http://linux.duke.edu/metadata/common", "metadata"}, p.element)
 	if err == nil && p.announced != p.packages {
 		err = fmt.Errorf("%d packages announced, %d there", p.announced, p.packages)
 	}
@@ -45,7 +46,7 @@ type primaryReader struct {
 // primaryFields are the elements that a package must have.
 var primaryFields = [...]string{"name", "arch", "version", "checksum", "size", "location", "header-range"}
 
-func (p *primaryReader) element(path []string, attrs []xml.Attr, text string) (err error) {
+func (p *primaryReader) element(path []string, attrs *attributes, text []byte) (err error) {
 	switch {
 	case len(path) == 1 && attrs != nil:
 		p.announced, err = wholeNumber(attribute(attrs, "packages"))
@@ -57,7 +58,7 @@ func (p *primaryReader) element(path []string, attrs []xml.Attr, text string) (e
 		p.ref, p.seen = PackageRef{}, [len(primaryFields)]bool{}
 	case len(path) == 2:
 		return p.finish()
-	case len(path) == 3 || len(path) == 4 && path[2] == "format" && path[3] == "header-range":
+	case len(path) == 3 || len(path) == 4 && path[2] == "format" && (path[3] == "header-range" || path[3] == "sourcerpm"):
 		for i, name := range primaryFields {
 			if name == path[len(path)-1] && attrs != nil {
 				if p.seen[i] {
@@ -71,14 +72,16 @@ func (p *primaryReader) element(path []string, attrs []xml.Attr, text string) (e
 	return nil
 }
 
-func (p *primaryReader) field(name string, attrs []xml.Attr, text string) (err error) {
+func (p *primaryReader) field(name string, attrs *attributes, text []byte) (err error) {
 	switch {
 	case name == "name" && attrs == nil:
-		p.ref.Name = text
+		p.ref.Name = string(text)
 	case name == "arch" && attrs == nil:
-		p.ref.Arch = text
+		p.ref.Arch = string(text)
 	case name == "checksum" && attrs == nil:
-		p.ref.SHA256 = text
+		p.ref.SHA256 = string(text)
+	case name == "sourcerpm" && attrs == nil:
+		p.ref.Source = string(text)
 	case attrs == nil:
 	case name == "checksum":
 		if kind := attribute(attrs, "type"); kind != "sha256" {
@@ -88,11 +91,14 @@ func (p *primaryReader) field(name string, attrs []xml.Attr, text string) (err e
 		p.ref.Version, p.ref.Release = attribute(attrs, "ver"), attribute(attrs, "rel")
 		epoch, e := strconv.ParseUint(attribute(attrs, "epoch"), 10, 31)
 		p.ref.Epoch, err = int(epoch), e
+	case name == "time":
+		// Not every tool writes it, and nothing rests on it.
+		p.ref.Built, _ = strconv.ParseInt(attribute(attrs, "build"), 10, 64)
 	case name == "size":
 		p.ref.Size, err = wholeNumber(attribute(attrs, "package"))
 	case name == "location":
-		for _, a := range attrs {
-			if a.Name.Local == "base" {
+		for _, name := range attrs.names() {
+			if local(name) == "base" {
 				return errors.New("a package at another base than the repository")
 			}
 		}
@@ -114,11 +120,14 @@ func (p *primaryReader) finish() error {
 		}
 	}
 	r := &p.ref
-	if err := r.NEVRA.check(); err != nil {
+	if err := r.NEVRA.Check(); err != nil {
 		return err
 	}
-	if err := localHref(r.Href); err != nil {
+	if err := CheckHref(r.Href); err != nil {
 		return err
+	}
+	if r.Source != "" && CheckHref(r.Source) != nil {
+		return fmt.Errorf("%s: a bad source package %q", r.NEVRA, clip(r.Source))
 	}
 	if sum, err := hex.DecodeString(r.SHA256); err != nil || len(sum) != 32 || strings.ToLower(r.SHA256) != r.SHA256 {
 		return fmt.Errorf("%q is not a SHA-256 in hex", clip(r.SHA256))

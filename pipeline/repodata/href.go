@@ -1,4 +1,4 @@
-package rpm
+package repodata
 
 import (
 	"fmt"
@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// localHref checks that a location in metadata is a plain path below the
+// CheckHref checks that a location in metadata is a plain path below the
 // repository: clients join it to a URL, so what a URL gives a meaning to
 // (schemes, queries, escapes, dots) is refused, like what a terminal would.
-func localHref(href string) error {
+func CheckHref(href string) error {
 	if !fs.ValidPath(href) || href == "." || len(href) > 4096 || strings.ContainsAny(href, "\\%?#:\"<>") {
 		return fmt.Errorf("location %q is not a plain path below the repository", href)
 	}

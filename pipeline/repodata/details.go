@@ -1,22 +1,22 @@
-package rpm
+package repodata
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 )
 
-// Roots of the documents that tell more of the packages of primary.xml.
-var (
-	filelistsRoot = xml.Name{Space: "http://linux.duke.edu/metadata/filelists", Local: "filelists"}
-	otherRoot     = xml.Name{Space: "http://linux.duke.edu/metadata/other", Local: "otherdata"}
-)
+// detailRoots are the roots of the documents that tell more of the packages of
+// primary.xml, by type.
+var detailRoots = map[string]rootName{
+	"filelists": {"http://linux.duke.edu/metadata/filelists", "filelists"},
+	"other":     {"http://linux.duke.edu/metadata/other", "otherdata"},
+}
 
-// readDetails reads filelists.xml or other.xml, unpacked. Its packages must be
-// exactly those with the given digests, each once.
-func readDetails(r io.Reader, root xml.Name, want map[string]bool) error {
+// CheckDetails reads filelists.xml or other.xml, as kind says, unpacked. Its
+// packages must be exactly those with the given digests, each once.
+func CheckDetails(r io.Reader, kind string, want map[string]bool) error {
 	announced, seen := int64(-1), make(map[string]bool, len(want))
-	err := readXML(r, root, func(path []string, attrs []xml.Attr, _ string) (err error) {
+	err := readXML(r, detailRoots[kind], func(path []string, attrs *attributes, _ []byte) (err error) {
 		switch {
 		case attrs == nil:
 		case len(path) == 1:

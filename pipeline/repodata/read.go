@@ -1,4 +1,4 @@
-package rpm
+package repodata
 
 import (
 	"encoding/hex"
@@ -6,18 +6,32 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"strings"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // Read checks the document against what repomd.xml says of it: r is the file's
-// bytes, of which it reads all. The XML is handed to use, which may be nil, as it
-// is unpacked: nothing of it is to be trusted before Read returns nil.
+// bytes, of which it reads all. What is packed in them is handed to use, which
+// may be nil, as it is unpacked: nothing of it is to be trusted before Read
+// returns nil.
 func (d Document) Read(r io.Reader, use func(io.Reader) error) error {
 	if err := d.read(r, use); err != nil {
 		return fmt.Errorf("read %s: %w", d.Href, err)
+	}
+	return nil
+}
+
+// Verify checks the document's file against what repomd.xml says of it, without
+// unpacking it.
+func (d Document) Verify(r io.Reader) error {
+	err := d.check()
+	var packed *meter
+	if err == nil {
+		packed, err = newMeter(r, d.Checksum, d.Size)
+	}
+	if err == nil {
+		err = packed.finish()
+	}
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", d.Href, err)
 	}
 	return nil
 }
@@ -30,26 +44,20 @@ func (d Document) read(r io.Reader, use func(io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	var unpacked io.Reader
-	switch {
-	case strings.HasSuffix(d.Href, ".gz"):
-		unpacked, err = gzip.NewReader(packed)
-	case strings.HasSuffix(d.Href, ".zst"):
-		var z *zstd.Decoder
-		if z, err = zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxDocument),
-			zstd.WithDecoderMaxWindow(32<<20), zstd.WithDecoderLowmem(true)); err == nil {
-			defer z.Close()
-			unpacked = z
+	unpacked, err := unpack(packed, d.Href)
+	if err != nil {
+		return err
+	}
+	defer unpacked.Close()
+	plain := &meter{r: unpacked, left: d.most(), open: true}
+	if d.OpenSize > 0 {
+		plain.left, plain.open = d.OpenSize, false
+	}
+	if d.Open != (Checksum{}) {
+		if plain.sum, err = d.Open.hash(); err != nil {
+			return err
 		}
-	default:
-		err = errors.New("it is neither .gz nor .zst")
-	}
-	if err != nil {
-		return err
-	}
-	plain, err := newMeter(unpacked, d.Open, d.OpenSize)
-	if err != nil {
-		return err
+		plain.want = d.Open.Hex
 	}
 	if use != nil {
 		if err := use(plain); err != nil {
@@ -57,10 +65,7 @@ func (d Document) read(r io.Reader, use func(io.Reader) error) error {
 		}
 	}
 	for _, m := range []*meter{plain, packed} {
-		if _, err := io.Copy(io.Discard, m); err != nil {
-			return err
-		}
-		if err := m.verify(); err != nil {
+		if err := m.finish(); err != nil {
 			return err
 		}
 	}
@@ -70,8 +75,9 @@ func (d Document) read(r io.Reader, use func(io.Reader) error) error {
 // meter is a reader that knows what is to come through it.
 type meter struct {
 	r    io.Reader
-	sum  hash.Hash
+	sum  hash.Hash // nil where no digest is known
 	left int64
+	open bool // it may end before
 	want string
 }
 
@@ -87,14 +93,23 @@ func (m *meter) Read(p []byte) (int, error) {
 	if m.left -= int64(n); m.left < 0 {
 		return 0, errLonger
 	}
-	m.sum.Write(p[:n])
+	if m.sum != nil {
+		m.sum.Write(p[:n])
+	}
 	return n, err
 }
 
-// verify tells whether what came through was all and the right thing.
-func (m *meter) verify() error {
-	if m.left != 0 {
+// finish reads the rest, and tells whether what came through was all and the
+// right thing.
+func (m *meter) finish() error {
+	if _, err := io.Copy(io.Discard, m); err != nil {
+		return err
+	}
+	if m.left != 0 && !m.open {
 		return fmt.Errorf("it is %d bytes shorter than repomd.xml says", m.left)
+	}
+	if m.sum == nil {
+		return nil
 	}
 	if got := hex.EncodeToString(m.sum.Sum(nil)); got != m.want {
 		return fmt.Errorf("its checksum is %s, repomd.xml says %s", got, m.want)
