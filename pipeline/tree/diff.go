@@ -1,0 +1,424 @@
+package tree
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"gantry/config"
+)
+
+// rules are what a sync makes of what it finds.
+type rules struct {
+	skip    excludes
+	owner   config.Owner
+	root    bool   // may give files away
+	private bool   // world bits are off until the bitflip
+	keep    bool   // what the source lacks stays
+	closed  uint32 // mode of a new tree, where it is not that of the source
+}
+
+// wanted makes of an entry of the source what it is to be.
+func (r *rules) wanted(e *entry) {
+	switch {
+	case r.owner.Set:
+		e.uid, e.gid = uint32(r.owner.UID), uint32(r.owner.GID)
+	case !r.root:
+		e.owned = false
+	}
+	if r.private && e.kind == file {
+		e.mode &^= 0o007
+	}
+}
+
+// difference is what makes one tree like another.
+type difference struct {
+	source  []listing // what the source holds, as it is to be, sorted by path
+	extra   []listing // what the source lacks and stays
+	changes []change  // of files and links, sorted by path
+	folders []change  // of directories that come, go, change or see changes; sorted by path
+	litter  []string  // paths of files in the making of an interrupted sync
+	newest  int64     // change time of the source, Unix seconds
+	written int64     // newest modification time there
+	before  int       // files there before
+	after   int       // files in the source
+	repos   map[string]*repo
+	held    map[string]bool // directories of the destination that hold what is left alone
+}
+
+// repo is a directory with metadata of a repository, or what was one.
+type repo struct {
+	path           string
+	src, dst       bool // has metadata there
+	here, there    int  // packages in source and destination
+	changed, heads bool // something of it changes; its repomd.xml does
+}
+
+// comparison is what one worker found.
+type comparison struct {
+	difference
+	src, dst reader
+	groups   []member
+	packages map[string][2]int
+}
+
+// compare walks two trees side by side. dst is nil where there is none yet.
+func compare(ctx context.Context, src, dst *folder, r rules) (*difference, error) {
+	parts := make([]comparison, walkers())
+	for i := range parts {
+		parts[i].src, parts[i].dst = reader{side: "the source", top: src, skip: r.skip}, reader{side: "the destination", top: dst, skip: r.skip}
+		parts[i].held, parts[i].packages, parts[i].repos = map[string]bool{}, map[string][2]int{}, map[string]*repo{}
+	}
+	err := walk(ctx, place{".", true, dst != nil}, func(n int, p place) ([]place, int, error) {
+		return parts[n].visit(p, &r)
+	})
+	if err != nil {
+		return nil, err
+	}
+	top := change{dir: ".", name: "."}
+	if top.new, err = src.self(); err == nil && dst != nil {
+		top.old, err = dst.self()
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.wanted(top.new)
+	switch {
+	case top.old != nil: // whoever opens and closes the tree sets it
+		top.new.mode = top.old.mode
+	case r.closed != 0:
+		top.new.mode = r.closed
+	}
+	return join(parts, top, &r)
+}
+
+// visit compares one directory.
+func (c *comparison) visit(p place, r *rules) (below []place, entries int, err error) {
+	var here, there []child
+	var from *folder
+	if p.src {
+		if from, err = c.src.openDir(p.path); err != nil {
+			return nil, 0, err
+		}
+		defer from.close()
+		if here, err = c.src.list(from, p.path); err != nil {
+			return nil, 0, err
+		}
+	}
+	if p.dst {
+		at, err := c.dst.openDir(p.path)
+		if err != nil {
+			return nil, 0, err
+		}
+		there, err = c.dst.list(at, p.path)
+		at.close()
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, name := range c.dst.litter {
+			c.litter = append(c.litter, (&change{dir: p.path, name: name}).path())
+		}
+		if c.dst.skipped {
+			c.held[p.path] = true
+		}
+	}
+	for i := range here {
+		r.wanted(&here[i].entry)
+	}
+	changes, groups := len(c.changes), len(c.groups)
+	c.census(p.path, here, 0)
+	c.census(p.path, there, 1)
+	var stays []child
+	i, j := 0, 0
+	for i < len(here) || j < len(there) {
+		var s, d *child
+		switch {
+		case j == len(there) || i < len(here) && here[i].name < there[j].name:
+			s, i = &here[i], i+1
+		case i == len(here) || there[j].name < here[i].name:
+			d, j = &there[j], j+1
+		default:
+			s, d, i, j = &here[i], &there[j], i+1, j+1
+		}
+		if s == nil && r.keep {
+			if stays = append(stays, *d); d.kind == dir {
+				below = append(below, place{(&change{dir: p.path, name: d.name}).path(), false, true})
+			}
+			continue
+		}
+		if next, ok := c.weigh(p, s, d); ok {
+			below = append(below, next)
+		}
+	}
+	if p.src && !r.root {
+		if err := readable(from, c.changes[changes:], c.groups[groups:]); err != nil {
+			return nil, 0, err
+		}
+	}
+	if p.src {
+		c.source = append(c.source, listing{p.path, here})
+	}
+	if len(stays) > 0 {
+		c.extra = append(c.extra, listing{p.path, stays})
+	}
+	return below, len(here) + len(there), nil
+}
+
+// weigh notes what becomes of one name, and whether there is more below it.
+func (c *comparison) weigh(p place, s, d *child) (place, bool) {
+	ch := change{dir: p.path}
+	if s != nil {
+		ch.name, ch.new = s.name, &s.entry
+	}
+	if d != nil {
+		ch.name, ch.old = d.name, &d.entry
+	}
+	next := place{ch.path(), s != nil && s.kind == dir, d != nil && d.kind == dir}
+	grouped := s != nil && s.kind == file && s.links > 1
+	switch {
+	case next.src && next.dst:
+		if !ch.new.alike(ch.old) || ch.new.mtime != ch.old.mtime {
+			c.folders = append(c.folders, ch)
+		}
+	case next.src, next.dst:
+		if s != nil && d != nil { // one is a directory, one is not: both go their way
+			gone, comes := ch, ch
+			gone.new, comes.old = nil, nil
+			c.file(gone, next.dst)
+			c.file(comes, next.src)
+		} else {
+			c.folders = append(c.folders, ch)
+		}
+	case s != nil && d != nil && ch.new.alike(ch.old):
+	case !grouped:
+		c.changes = append(c.changes, ch)
+	}
+	if grouped && !next.dst {
+		c.groups = append(c.groups, member{ch})
+	} else if grouped {
+		c.groups = append(c.groups, member{change{dir: ch.dir, name: ch.name, new: ch.new}})
+	}
+	return next, next.src || next.dst
+}
+
+// file notes a change where it belongs; files that have other names wait for
+// them.
+func (c *comparison) file(ch change, folder bool) {
+	switch {
+	case folder:
+		c.folders = append(c.folders, ch)
+	case ch.new == nil || ch.new.links < 2:
+		c.changes = append(c.changes, ch)
+	}
+}
+
+// census counts what a directory of one side holds.
+func (c *comparison) census(p string, all []child, side int) {
+	n := c.packages[p]
+	for i := range all {
+		ch := &all[i]
+		switch {
+		case ch.kind == dir && ch.name == "repodata":
+			at := c.repos[p]
+			if at == nil {
+				at = &repo{path: p}
+				c.repos[p] = at
+			}
+			if side == 0 {
+				at.src = true
+			} else {
+				at.dst = true
+			}
+		case ch.kind == file:
+			if side == 0 {
+				c.after++
+			} else {
+				c.before++
+			}
+			if strings.HasSuffix(ch.name, ".rpm") {
+				n[side]++
+			}
+		}
+	}
+	if n != [2]int{} {
+		c.packages[p] = n
+	}
+}
+
+// readable makes sure that what is to be copied from a directory can be read,
+// before a sync begins that would stop at the first that cannot.
+func readable(at *folder, changes []change, groups []member) error {
+	for _, m := range groups {
+		changes = append(slices.Clip(changes), m.change)
+	}
+	for _, c := range changes {
+		if c.new == nil || c.new.kind != file {
+			continue
+		}
+		err := retry(func() error { return unix.Faccessat(at.fd, c.name, unix.R_OK, unix.AT_EACCESS) })
+		if err != nil {
+			return config.Hint(fmt.Errorf("the source: %w", at.fail("read", c.name, err)), "let the user of this console read it, or exclude it")
+		}
+	}
+	return nil
+}
+
+// join makes one difference of what the workers found.
+func join(parts []comparison, top change, r *rules) (*difference, error) {
+	d := &difference{repos: map[string]*repo{}, held: map[string]bool{}}
+	var groups []member
+	packages := map[string][2]int{}
+	for i := range parts {
+		p := &parts[i]
+		d.source, d.extra = append(d.source, p.source...), append(d.extra, p.extra...)
+		d.changes, d.folders = append(d.changes, p.changes...), append(d.folders, p.folders...)
+		d.litter = append(d.litter, p.litter...)
+		d.newest, d.written, d.before, d.after = max(d.newest, p.src.newest), max(d.written, p.src.written), d.before+p.before, d.after+p.after
+		groups = append(groups, p.groups...)
+		maps.Copy(d.repos, p.repos)
+		maps.Copy(d.held, p.held)
+		maps.Copy(packages, p.packages)
+		*p = comparison{}
+	}
+	byPath := func(a, b listing) int { return cmp.Compare(a.path, b.path) }
+	slices.SortFunc(d.source, byPath)
+	slices.SortFunc(d.extra, byPath)
+	slices.Sort(d.litter)
+	d.changes = append(d.changes, grouped(groups)...)
+	slices.SortFunc(d.changes, order)
+	for p, n := range packages {
+		if at := d.repoOf(p); at != nil {
+			at.here, at.there = at.here+n[0], at.there+n[1]
+		}
+	}
+	if err := d.blocked(r); err != nil {
+		return nil, err
+	}
+	d.withhold()
+	if d.touch() || top.old == nil || top.old.mtime != top.new.mtime || !top.new.alike(top.old) {
+		d.folders = append(d.folders, top)
+	}
+	slices.SortFunc(d.folders, func(a, b change) int { return cmp.Or(cmp.Compare(a.path(), b.path()), order(a, b)) })
+	return d, nil
+}
+
+// order sorts changes by path; what goes stands before what comes in its place.
+func order(a, b change) int {
+	there := func(c change) int {
+		if c.new != nil {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(a.dir, b.dir), cmp.Compare(a.name, b.name), cmp.Compare(there(a), there(b)))
+}
+
+// repoOf is the repository that a directory is in, or nil.
+func (d *difference) repoOf(p string) *repo {
+	for ; ; p = path.Dir(p) {
+		if at := d.repos[p]; at != nil || p == "." {
+			return at
+		}
+	}
+}
+
+// blocked refuses to make way for a file where a directory is and nothing may be
+// removed.
+func (d *difference) blocked(r *rules) error {
+	if !r.keep {
+		return nil
+	}
+	for _, c := range slices.Concat(d.folders, d.changes) {
+		if c.new == nil {
+			return config.Hint(fmt.Errorf("%s is a directory on one side and none on the other, and this tree removes nothing", c.path()),
+				"move it away by hand")
+		}
+	}
+	return nil
+}
+
+// withhold keeps directories that hold what is left alone.
+func (d *difference) withhold() {
+	if len(d.held) == 0 {
+		return
+	}
+	for p := range maps.Clone(d.held) {
+		for ; p != "."; p = path.Dir(p) {
+			d.held[p] = true
+		}
+	}
+	for i := range d.folders {
+		if c := &d.folders[i]; c.new == nil && d.held[c.path()] && !d.comes(c.path()) {
+			c.new = c.old
+		}
+	}
+}
+
+// comes tells whether a file or link is to be at a path.
+func (d *difference) comes(p string) bool {
+	at, name := splitPath(p)
+	_, ok := slices.BinarySearchFunc(d.changes, change{dir: at, name: name, new: &entry{}}, order)
+	return ok
+}
+
+// touch adds the directories in which something comes or goes: their times move,
+// and are set right afterwards. It tells whether the top is one of them.
+func (d *difference) touch() (top bool) {
+	known := map[string]bool{}
+	for _, c := range d.folders {
+		known[c.path()] = true
+	}
+	add := func(p string) {
+		if known[p] {
+			return
+		}
+		known[p] = true
+		top = top || p == "."
+		at, name := splitPath(p)
+		if e := d.folder(p); e != nil { // alike on both sides, or it were known
+			d.folders = append(d.folders, change{dir: at, name: name, old: e, new: e})
+		}
+	}
+	for _, list := range [][]change{d.changes, d.folders} {
+		for i := range list {
+			if c := &list[i]; c.name != "." && (c.new == nil || c.old == nil || c.new.kind != dir) {
+				add(c.dir)
+			}
+		}
+	}
+	return top
+}
+
+// folder is the entry of a directory of the source, or of one that stays.
+func (d *difference) folder(p string) *entry {
+	at, name := splitPath(p)
+	for _, all := range [][]listing{d.source, d.extra} {
+		i, ok := slices.BinarySearchFunc(all, at, func(l listing, p string) int { return cmp.Compare(l.path, p) })
+		if !ok {
+			continue
+		}
+		if c := all[i].find(name); c != nil && c.kind == dir {
+			return &c.entry
+		}
+	}
+	return nil
+}
+
+// lookup is the entry of a path of the source, or nil.
+func (d *difference) lookup(p string) *entry {
+	at, name := splitPath(p)
+	i, ok := slices.BinarySearchFunc(d.source, at, func(l listing, p string) int { return cmp.Compare(l.path, p) })
+	if !ok {
+		return nil
+	}
+	if c := d.source[i].find(name); c != nil {
+		return &c.entry
+	}
+	return nil
+}
