@@ -15,8 +15,8 @@ import (
 )
 
 // Make makes the step of an item that uses check.key, check.cosign,
-// check.secrets, check.staging, check.staged, check.space, check.http or
-// check.health.
+// check.secrets, check.staging, check.staged, check.space, check.http,
+// check.health or check.mirrors.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	switch item.Uses {
 	case "check.key":
@@ -35,6 +35,8 @@ func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		return newProbe(cfg, item)
 	case "check.health":
 		return newHealth(cfg, item)
+	case "check.mirrors":
+		return newMirrors(cfg, item)
 	}
 	return nil, fmt.Errorf("item %s uses %q, which is no check", item.ID, config.Inert(item.Uses))
 }

@@ -29,7 +29,7 @@ func newHealth(cfg *config.Release, item checklist.Item) (pipeline.Step, error) 
 			return nil, config.Hint(errors.New("no probe is configured, so nothing can be told"), "write those of the serving stack under probes in release.yaml")
 		}
 		p.Phase("make every probe", pipeline.Files, int64(len(cfg.Probes)))
-		results := probeAll(ctx, cfg, env.Now, p)
+		results := probeAll(ctx, cfg, env, p)
 		if err := ctx.Err(); err != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -43,14 +43,14 @@ type result struct {
 	err error
 }
 
-func probeAll(ctx context.Context, cfg *config.Release, now func() time.Time, p *pipeline.Progress) []result {
+func probeAll(ctx context.Context, cfg *config.Release, env *pipeline.Env, p *pipeline.Progress) []result {
 	results := make([]result, len(cfg.Probes))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i, pr := range cfg.Probes {
 		group.Go(func() error {
 			p.File(string(pr.Name))
-			a, err := probe{Probe: pr, dir: cfg.Dir()}.ask(ctx, now)
+			a, err := probe{Probe: pr, dir: cfg.Dir()}.ask(ctx, env)
 			results[i] = result{a, err}
 			p.Add(1)
 			return nil

@@ -27,6 +27,7 @@ type probe struct {
 	config.Probe
 	anonymous bool
 	dir       string
+	target    string // that the item is about
 }
 
 // newProbe makes an HTTP check of the configuration (With probe). With expect
@@ -40,7 +41,7 @@ func newProbe(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		return nil, config.Hint(fmt.Errorf("item %s makes probe %q, which the configuration does not have", item.ID, config.Inert(item.With["probe"])),
 			"write it under probes in release.yaml")
 	}
-	pr := probe{Probe: *p, dir: cfg.Dir()}
+	pr := probe{Probe: *p, dir: cfg.Dir(), target: item.Target}
 	switch text := item.With["anonymous"]; text {
 	case "true":
 		pr.anonymous = true
@@ -59,7 +60,7 @@ func newProbe(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 }
 
 func (p probe) run(ctx context.Context, env *pipeline.Env, log *pipeline.Progress) (pipeline.Evidence, error) {
-	a, err := p.ask(ctx, env.Now)
+	a, err := p.ask(ctx, env)
 	for _, c := range a.cautions {
 		log.Logf("%s", c)
 	}
@@ -96,7 +97,10 @@ func (a answer) evidence() pipeline.Evidence {
 }
 
 // ask makes the request and judges what came back.
-func (p probe) ask(ctx context.Context, now func() time.Time) (a answer, err error) {
+func (p probe) ask(ctx context.Context, env *pipeline.Env) (a answer, err error) {
+	if err := p.expand(env); err != nil {
+		return a, fmt.Errorf("probe %s: %w", p.Name, err)
+	}
 	ctx, stop := context.WithTimeoutCause(ctx, time.Duration(p.Timeout), fmt.Errorf("no whole answer within %s", time.Duration(p.Timeout)))
 	defer stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL, nil)
@@ -113,9 +117,9 @@ func (p probe) ask(ctx context.Context, now func() time.Time) (a answer, err err
 	}
 	client, done := newClient()
 	defer done()
-	began, before := time.Now(), now()
+	began, before := time.Now(), env.Now()
 	resp, err := client.Do(req)
-	after := now()
+	after := env.Now()
 	if err != nil {
 		return a, config.Hint(fmt.Errorf("probe %s: %s: %w", p.Name, p.URL, why(ctx, err)), trouble(err))
 	}
