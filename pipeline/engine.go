@@ -41,11 +41,13 @@ type Engine struct {
 	root    storage.Store             // of all that is served
 	served  map[string]storage.Served // by target
 	opened  []func() error            // what to close
+	places  places                    // that steps asked for
 
 	// The locks, in the order in which they are taken.
 	looking  sync.Mutex // held over a look at the world: the later one is what is shown
 	writing  sync.Mutex // held over read-decide-append
 	painting sync.Mutex // held while the view is made, for the same reason
+	watching sync.Mutex // held over a look at the watched probes, and only tried
 	mu       sync.Mutex // held for moments; the fields below
 
 	events   []checklist.Event
@@ -54,10 +56,12 @@ type Engine struct {
 	anew     bool // what items rest on may have changed, by a run of ours
 	active   map[string]*Active
 	groups   map[string]*ActiveGroup
+	watched  map[string]Watched // probes, by name
 	draining bool
 
-	idle    bool           // no run was alive when the view was made; under painting
-	runs    sync.WaitGroup // from before the intent of a run of ours until it is over
+	idle    bool                   // no run was alive when the view was made; under painting
+	runs    sync.WaitGroup         // from before the intent of a run of ours until it is over
+	choice  atomic.Pointer[string] // release that Choose named
 	view    atomic.Pointer[View]
 	changed chan struct{}
 }
@@ -80,6 +84,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		served:  map[string]storage.Served{},
 		active:  map[string]*Active{},
 		groups:  map[string]*ActiveGroup{},
+		watched: map[string]Watched{},
 		changed: make(chan struct{}, 1),
 	}
 	if err := e.open(ctx); err != nil {
@@ -159,6 +164,8 @@ func (e *Engine) env(release, run string) *Env {
 		Kept:    func(ctx context.Context) (string, error) { return e.keptBy(ctx, run) },
 		holds:   func(ctx context.Context) error { return e.holds(ctx, run) },
 		Dial:    e.dial,
+		Area:    e.place,
+		Far:     e.tunnels.Run,
 		Reach:   e.reach,
 		Targets: func() []*config.Target { return e.about(release) },
 		Open:    e.openViews,

@@ -71,11 +71,11 @@ func (e *Engine) gate(ctx context.Context, state checklist.State, plan Plan, inp
 	case checklist.StatusBlocked:
 		return &RefusedError{Reason: plan.Item.Title + " is blocked: " + it.Because, Hint: "do that first, or waive it with a reason: gantry skip ITEM --reason ..."}
 	case checklist.StatusWaiting:
-		return &RefusedError{Reason: plan.Item.Title + " is waiting: " + it.Because}
+		return waiting(it)
 	case checklist.StatusRunning:
 		return &ConflictError{Reason: plan.Item.Title + " is running already", Hint: "watch it: gantry runs"}
 	case checklist.StatusUnknown:
-		return &RefusedError{Reason: plan.Item.Title + " was begun and nobody knows how it ended", Hint: "look: gantry resolve " + it.State.Run.Run}
+		return &RefusedError{Reason: plan.Item.Title + " was begun and nobody knows how it ended", Hint: "look: gantry resolve " + it.State.Open().Run}
 	case checklist.StatusWaived:
 		return &RefusedError{Reason: plan.Item.Title + " is waived", Hint: "take the waiver back first: gantry clear ITEM"}
 	}

@@ -21,13 +21,18 @@ func (e *Engine) Tick(ctx context.Context, item, note string) error {
 			return nil, &RefusedError{Reason: it.Title + " is not ticked by hand: the console does it", Hint: "gantry run " + it.ID}
 		}
 		switch it.Status {
-		case checklist.StatusBlocked, checklist.StatusWaiting:
-			return nil, &RefusedError{Reason: it.Title + " is " + string(it.Status) + ": " + it.Because}
+		case checklist.StatusBlocked:
+			return nil, &RefusedError{Reason: it.Title + " is blocked: " + it.Because}
+		case checklist.StatusWaiting:
+			return nil, waiting(it)
 		case checklist.StatusWaived:
 			return nil, &RefusedError{Reason: it.Title + " is waived", Hint: "take the waiver back first: gantry clear " + it.ID}
 		}
 		if it.Barred != "" {
 			return nil, &RefusedError{Reason: it.Title + " may not be ticked again now: " + it.Barred}
+		}
+		if err := it.Accepts(note); err != nil {
+			return nil, &RefusedError{Reason: err.Error(), Hint: config.HintOf(err)}
 		}
 		return checklist.Ticked{Item: it.ID, Note: note}, nil
 	})
@@ -50,10 +55,30 @@ func (e *Engine) Waive(ctx context.Context, item, reason string) error {
 	})
 }
 
-// Clear takes a tick or a waiver back.
+// waiting refuses an item whose window has not opened.
+func waiting(it checklist.ItemView) error {
+	return &RefusedError{Reason: it.Title + " is waiting: " + it.Because, Hint: "where it cannot wait, say why: gantry early " + it.ID + " --reason ..."}
+}
+
+// Early records that an item which waits for its window may be done before that,
+// and why.
+func (e *Engine) Early(ctx context.Context, item, reason string) error {
+	reason = strings.TrimSpace(reason)
+	if reason == "" {
+		return &RefusedError{Reason: "opening early needs a reason", Hint: "gantry early " + item + " --reason ..."}
+	}
+	return e.mark(ctx, item, checklist.ItemEarly, func(it checklist.ItemView) (any, error) {
+		if it.Status != checklist.StatusWaiting {
+			return nil, &RefusedError{Reason: it.Title + " is " + string(it.Status) + ": only what waits for its window can be opened early"}
+		}
+		return checklist.Early{Item: it.ID, Reason: reason}, nil
+	})
+}
+
+// Clear takes a tick, a waiver or an early opening back.
 func (e *Engine) Clear(ctx context.Context, item, reason string) error {
 	return e.mark(ctx, item, checklist.ItemCleared, func(it checklist.ItemView) (any, error) {
-		if it.State == nil || it.State.Ticked == nil && it.State.Waived == nil {
+		if it.State == nil || it.State.Ticked == nil && it.State.Waived == nil && it.State.Early == nil {
 			return nil, &RefusedError{Reason: it.Title + " is neither ticked nor waived"}
 		}
 		return checklist.Cleared{Item: it.ID, Reason: strings.TrimSpace(reason)}, nil
@@ -92,8 +117,8 @@ func (e *Engine) working(ctx context.Context) (string, error) {
 	e.mu.Unlock()
 	release := e.chosen(state)
 	if release == nil {
-		if e.o.Release != "" {
-			return "", &RefusedError{Reason: fmt.Sprintf("no release %q", config.Inert(e.o.Release)), Hint: "see those there are: gantry status"}
+		if e.named() != "" {
+			return "", &RefusedError{Reason: fmt.Sprintf("no release %q", config.Inert(e.named())), Hint: "see those there are: gantry status"}
 		}
 		return "", e.noRelease(state)
 	}

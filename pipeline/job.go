@@ -61,9 +61,9 @@ func (e *Engine) item(state checklist.State, job Job) (checklist.Item, *checklis
 	release := e.chosen(state)
 	if job.Item == "" && release != nil && !release.ClosedAt.IsZero() {
 		release = nil // a verb on a target is no part of what is over
-	} else if e.o.Release != "" && release == nil {
+	} else if e.named() != "" && release == nil {
 		return checklist.Item{}, nil, &RefusedError{
-			Reason: fmt.Sprintf("no release %q", config.Inert(e.o.Release)), Hint: "see those there are: gantry status"}
+			Reason: fmt.Sprintf("no release %q", config.Inert(e.named())), Hint: "see those there are: gantry status"}
 	}
 	if job.Item != "" {
 		if release == nil {

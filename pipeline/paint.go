@@ -32,6 +32,13 @@ func (e *Engine) repaint() {
 	if release := e.chosen(state); release != nil {
 		v.Checklist = state.View(release.ID, checklist.Observed{Now: now, Live: live, Inputs: compared(seen.inputs, release)})
 	}
+	for _, r := range v.Open {
+		if v.Checklist.Release != nil && v.Checklist.Release.ID == r.ID {
+			v.Days = append(v.Days, v.Checklist)
+			continue
+		}
+		v.Days = append(v.Days, state.View(r.ID, checklist.Observed{Now: now, Live: live}))
+	}
 	if n := len(state.Groups); n > 0 {
 		g := GroupView{Group: *state.Groups[n-1]}
 		g.Own = groups[g.Group.Group] != nil
@@ -75,6 +82,7 @@ func (e *Engine) View() View {
 	v.Now, v.Tunnels = e.o.Now(), e.tunnels.States()
 	e.mu.Lock()
 	own := maps.Clone(e.active)
+	v.Watched = e.watchedNow()
 	if v.Group != nil {
 		if a := e.groups[v.Group.Group.Group]; a != nil {
 			g := *v.Group

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"gantry/config"
@@ -71,6 +72,30 @@ func (e *Engine) area(ctx context.Context, what, place string) (storage.Store, e
 	}
 	e.opened = append(e.opened, opened.(interface{ Close() error }).Close)
 	return opened, nil
+}
+
+// places are those that steps asked for, each opened once.
+type places struct {
+	mu  sync.Mutex
+	all map[string]storage.Store
+}
+
+// place is area for steps, which ask while others do.
+func (e *Engine) place(ctx context.Context, what, at string) (storage.Store, error) {
+	e.places.mu.Lock()
+	defer e.places.mu.Unlock()
+	if s := e.places.all[at]; s != nil {
+		return s, nil
+	}
+	s, err := e.area(ctx, what, at)
+	if err != nil {
+		return nil, err
+	}
+	if e.places.all == nil {
+		e.places.all = map[string]storage.Store{}
+	}
+	e.places.all[at] = s
+	return s, nil
 }
 
 // bucket opens a prefix of an S3-compatible server.

@@ -282,11 +282,11 @@ func (e *Engine) needed(ctx context.Context, plan Plan) (map[string]input, error
 // one that is open.
 func (e *Engine) chosen(state checklist.State) *checklist.ReleaseState {
 	open := state.OpenReleases()
-	if e.o.Release == "" {
+	if e.named() == "" {
 		if len(open) == 1 {
 			return open[0]
 		}
 		return nil
 	}
-	return state.Release(e.o.Release)
+	return state.Release(e.named())
 }

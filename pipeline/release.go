@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +59,7 @@ func Templates(cfg *config.Release) ([]*checklist.Template, error) {
 
 // OpenRelease begins a release of a kind at a version, with the checklist of
 // that kind as it is today, and returns its id. due may be zero. The release is
-// about the targets that are named, or about all.
+// about the targets that are named, or about all that take the version.
 func (e *Engine) OpenRelease(ctx context.Context, kind, version string, due time.Time, about ...string) (string, error) {
 	if err := e.writable(); err != nil {
 		return "", err
@@ -68,35 +67,13 @@ func (e *Engine) OpenRelease(ctx context.Context, kind, version string, due time
 	if _, err := config.ParseVersion(version); err != nil {
 		return "", &RefusedError{Reason: err.Error()}
 	}
-	templates, err := e.Templates()
+	targets, err := e.choose(kind, version, about)
 	if err != nil {
 		return "", err
 	}
-	var template *checklist.Template
-	var kinds []string
-	for _, t := range templates {
-		kinds = append(kinds, t.Kinds...)
-		if template == nil && t.Serves(kind) {
-			template = t
-		}
-	}
-	if template == nil {
-		return "", &RefusedError{Reason: fmt.Sprintf("no checklist for releases of kind %q", config.Inert(kind)), Hint: "kinds are " + strings.Join(kinds, ", ")}
-	}
-	var targets []checklist.TargetRef
-	for _, t := range e.o.Config.Targets {
-		if len(about) == 0 || slices.Contains(about, string(t.Name)) {
-			targets = append(targets, checklist.TargetRef{Name: string(t.Name), Format: string(t.Format)})
-		}
-	}
-	for _, name := range about {
-		if _, ok := e.o.Config.Target(name); !ok {
-			return "", &RefusedError{Reason: fmt.Sprintf("no target %q", config.Inert(name)), Hint: "targets are " + e.targetNames()}
-		}
-	}
-	list, err := checklist.Resolve(template, targets)
+	list, err := e.checklistOf(kind, targets)
 	if err != nil {
-		return "", fmt.Errorf("make the checklist: %w", err)
+		return "", err
 	}
 	id := ""
 	name := kind + "-" + version

@@ -6,6 +6,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"gantry/checklist"
@@ -98,6 +99,12 @@ type Env struct {
 	// Dial opens connections through a tunnel of the configuration, or without one
 	// for the empty name.
 	Dial func(tunnel config.Name) Dial
+	// Area opens a place of the configuration: a directory, or a prefix of a store,
+	// store:NAME/PREFIX. What names it in errors. The engine closes it when it ends.
+	Area func(ctx context.Context, what, place string) (storage.Store, error)
+	// Far runs a command line at the far end of a tunnel, by the shell of the user
+	// there, and waits for its end. See tunnel.Set.
+	Far func(ctx context.Context, tunnel config.Name, line string, out, errs io.Writer) error
 	// Reach looks whether state, staging area and served tree are there.
 	Reach func(ctx context.Context) []Reached
 	// Open are the releases that are worked on, as they are now, and Busy the targets

@@ -17,6 +17,7 @@ type View struct {
 	ReadOnly  bool
 	Checklist checklist.View            // of the chosen release; Release is nil without one
 	Open      []*checklist.ReleaseState // all open releases
+	Days      []checklist.View          // the same with the status of their items
 	Hold      *checklist.Hold
 	Targets   []TargetView
 	Runs      []RunView        // newest first
@@ -25,6 +26,7 @@ type View struct {
 	Head      uint64           // sequence of the last event read
 	Tunnels   []tunnel.State   // of the configuration
 	Trouble   []string         // what is wrong with the journal or the stores, in words
+	Watched   []Watched        // probes that are watched, in the order of the configuration
 }
 
 // TargetView is a target at a moment.

@@ -1,55 +1,115 @@
-// Package command runs a program of the configuration as an item: by argv,
-// never through a shell, with values in its environment.
+// Package command runs a program of the configuration as an item, here or at the
+// far end of a tunnel, once or for each architecture: by argv, with values in its
+// environment. That it ended well is believed where what proves it is there.
 package command
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/placeholder"
 )
 
-// grace is how long a stopped program has to end by itself.
-const grace = 5 * time.Second
-
 type step struct {
-	cfg     *config.Release
-	cmd     config.Command
-	creates string // path that must be there afterwards, empty without
-	target  string
+	cfg    *config.Release
+	cmd    config.Command
+	target string
 }
 
-// Make makes the step of an item that uses command. The item's options are
-// command, which names one of the configuration, and creates, a path below the
-// configuration's directory that the program must leave behind.
+// Make makes the step of an item that uses command. The item's options are name,
+// of a command of the configuration (command says the same), and creates, a file
+// below the configuration's directory that must be there afterwards as well.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	cmd, ok := cfg.Command(item.With["command"])
+	name := cmp.Or(item.With["name"], item.With["command"])
+	cmd, ok := cfg.Command(name)
 	if !ok {
-		return nil, config.Hint(fmt.Errorf("item %s runs command %q, which the configuration does not have", item.ID, config.Inert(item.With["command"])),
+		return nil, config.Hint(fmt.Errorf("item %s runs command %q, which the configuration does not have", item.ID, config.Inert(name)),
 			"write it under commands in release.yaml")
 	}
-	creates := item.With["creates"]
-	if creates != "" && !filepath.IsLocal(creates) {
-		return nil, fmt.Errorf("item %s: %q is not a path below the configuration's directory", item.ID, config.Inert(creates))
+	s := &step{cfg: cfg, cmd: *cmd, target: item.Target}
+	if err := distant(s.cmd); err != nil {
+		return nil, err
 	}
-	return &step{cfg: cfg, cmd: *cmd, creates: creates, target: item.Target}, nil
+	if creates := item.With["creates"]; creates != "" {
+		if !filepath.IsLocal(creates) {
+			return nil, fmt.Errorf("item %s: %q is not a path below the configuration's directory", item.ID, config.Inert(creates))
+		}
+		s.cmd.Proofs = append(slices.Clone(s.cmd.Proofs), config.Proof{Files: creates})
+	}
+	return s, nil
+}
+
+// distant refuses what a command at the far end of a tunnel cannot be given: what
+// is secret would stand in its arguments there, for everybody to see.
+func distant(cmd config.Command) error {
+	switch {
+	case cmd.On == "":
+		return nil
+	case len(cmd.Secrets) > 0:
+		return config.Hint(fmt.Errorf("command %s runs at the far end of tunnel %s, which secrets are not sent to", cmd.Name, cmd.On),
+			"keep them there, where the program can read them, and leave secrets out")
+	case len(cmd.Inherit) > 0:
+		return config.Hint(fmt.Errorf("command %s runs at the far end of tunnel %s, and inherits nothing from here", cmd.Name, cmd.On),
+			"leave inherit out, or write values under env")
+	}
+	return nil
+}
+
+// Refuse says why something is not run in a release of a kind, nil where it may.
+func Refuse(what string, never config.Never, kind string) error {
+	if !slices.Contains(never.Kinds, kind) {
+		return nil
+	}
+	return config.Hint(&pipeline.RefusedError{
+		Reason: fmt.Sprintf("%s is never run in a release of kind %s: %s", what, kind, cmp.Or(config.Inert(never.Because), "the configuration says so")),
+		Hint:   "run it in a release of another kind, or change never in release.yaml",
+	}, "run it in a release of another kind, or change never in release.yaml")
+}
+
+// calls are the executions that a run consists of.
+func (s *step) calls(words map[string]string) ([]*Call, error) {
+	names := []string{""}
+	if len(s.cmd.Arch) > 0 {
+		names = nil
+		for _, a := range s.cmd.Arch {
+			names = append(names, string(a))
+		}
+	}
+	var all []*Call
+	for _, name := range names {
+		own := maps.Clone(words)
+		if name != "" {
+			own["arch"] = name
+		}
+		argv, err := placeholder.Arguments(s.cmd.Argv, own)
+		if err == nil && (len(argv) == 0 || argv[0] == "") {
+			err = fmt.Errorf("there is no program to run")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("arguments of %s: %w", s.cmd.Name, err)
+		}
+		all = append(all, &Call{Config: s.cfg, Command: s.cmd, Argv: argv, Name: name, Target: s.target, words: own})
+	}
+	return all, nil
 }
 
 // Plan shows what would run.
-func (s *step) Plan(context.Context, *pipeline.Env) (pipeline.Plan, error) {
+func (s *step) Plan(_ context.Context, env *pipeline.Env) (pipeline.Plan, error) {
+	if err := Refuse(string(s.cmd.Name), s.cmd.Never, env.Kind); err != nil {
+		return pipeline.Plan{}, err
+	}
+	calls, err := s.calls(placeholder.Words(env, s.target))
+	if err != nil {
+		return pipeline.Plan{}, err
+	}
 	names := []string{}
 	for name := range s.cmd.Env {
 		names = append(names, name)
@@ -61,119 +121,23 @@ func (s *step) Plan(context.Context, *pipeline.Env) (pipeline.Plan, error) {
 		names = append(names, name+" (secret)")
 	}
 	slices.Sort(names)
-	argv := make([]string, len(s.cmd.Argv))
-	for i, a := range s.cmd.Argv {
-		argv[i] = fmt.Sprintf("%q", config.Inert(a))
-	}
-	return pipeline.Plan{Facts: map[string]string{
-		"argv":        strings.Join(argv, " "),
-		"environment": strings.Join(names, " "),
-	}}, nil
-}
-
-// Run runs the program, its output line by line into the log. Cancelling stops
-// its whole process group.
-func (s *step) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
-	p.Phase("run "+string(s.cmd.Name), pipeline.Files, 0)
-	timeout, stop := context.WithTimeoutCause(ctx, time.Duration(s.cmd.Timeout),
-		fmt.Errorf("it took longer than %s", time.Duration(s.cmd.Timeout)))
-	defer stop()
-	vars, secrets, err := s.environment(env, p)
-	if err != nil {
-		return nil, err
-	}
-	before, err := s.created()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	out := &output{log: p.Logf, mask: newMask(secrets)}
-	cmd := exec.CommandContext(timeout, s.cmd.Argv[0], s.cmd.Argv[1:]...)
-	cmd.Dir = s.cfg.Path(s.cmd.Dir)
-	cmd.Env = vars
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = grace
-	err = cmd.Run()
-	if cmd.Process != nil {
-		// Whatever the program left in its group goes with it; without any the
-		// call fails, which is the good case.
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	}
-	out.end()
-	ev := pipeline.Evidence{}
-	if cmd.ProcessState != nil {
-		ev["exit"] = cmd.ProcessState.String()
-	}
-	switch {
-	case timeout.Err() != nil:
-		return ev, fmt.Errorf("%s was stopped: %w", s.cmd.Name, context.Cause(timeout))
-	case errors.Is(err, exec.ErrWaitDelay):
-		return ev, fmt.Errorf("%s ended, but something it started kept its output open", s.cmd.Name)
-	case err != nil && cmd.ProcessState == nil:
-		return ev, config.Hint(fmt.Errorf("start %s: %w", s.cmd.Name, err), "check argv and dir of the command in release.yaml")
-	case err != nil:
-		return ev, config.Hint(fmt.Errorf("%s failed: %w; it last said: %s", s.cmd.Name, err, out.tail()), "its whole output is in the run's log")
-	}
-	if s.creates != "" {
-		after, err := s.created()
-		if err != nil {
-			return ev, fmt.Errorf("%s succeeded, but did not leave %s behind: %w", s.cmd.Name, s.creates, err)
+	facts := map[string]string{"environment": strings.Join(names, " ")}
+	for _, c := range calls {
+		argv := make([]string, len(c.Argv))
+		for i, a := range c.Argv {
+			argv[i] = fmt.Sprintf("%q", config.Inert(a))
 		}
-		ev["created"] = s.creates
-		ev["created at"] = after.ModTime().UTC().Format(time.RFC3339)
-		if before != nil && os.SameFile(before, after) && before.ModTime().Equal(after.ModTime()) && before.Size() == after.Size() {
-			ev["created at"] += ", before this run, which left it as it was"
-		}
+		facts[strings.TrimSpace("argv "+c.Name)] = strings.Join(argv, " ")
 	}
-	return ev, nil
-}
-
-// created looks at what the program must leave behind; nil where that is nothing.
-func (s *step) created() (fs.FileInfo, error) {
-	if s.creates == "" {
-		return nil, nil
+	if s.cmd.On != "" {
+		facts["runs at the far end of"] = string(s.cmd.On)
 	}
-	root, err := os.OpenRoot(s.cfg.Dir())
-	if err != nil {
-		return nil, fmt.Errorf("open the directory of the configuration: %w", err)
+	var proofs []string
+	for _, p := range s.cmd.Proofs {
+		proofs = append(proofs, config.Inert(p.Files))
 	}
-	defer root.Close()
-	return root.Stat(s.creates)
-}
-
-// environment is all that the program sees, and the secrets in it.
-func (s *step) environment(env *pipeline.Env, p *pipeline.Progress) (vars []string, secrets []string, err error) {
-	for _, name := range []string{"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"} {
-		if v, ok := os.LookupEnv(name); ok {
-			vars = append(vars, name+"="+v)
-		}
+	if len(proofs) > 0 {
+		facts["proved by"] = strings.Join(proofs, " ")
 	}
-	vars = append(vars, "TERM=dumb", "GANTRY_RELEASE="+env.Release, "GANTRY_VERSION="+env.Version, "GANTRY_TARGET="+s.target)
-	for _, name := range s.cmd.Inherit {
-		v, ok := os.LookupEnv(name)
-		if !ok {
-			return nil, nil, config.Hint(fmt.Errorf("%s inherits %s, which the environment does not have", s.cmd.Name, name),
-				"export it before starting gantry, or leave it out of inherit in release.yaml")
-		}
-		vars = append(vars, name+"="+v)
-	}
-	for name, v := range s.cmd.Env {
-		vars = append(vars, name+"="+v)
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.cmd.Secrets)) {
-		v, err := s.cmd.Secrets[name].Reveal(s.cfg.Dir())
-		if err != nil {
-			return nil, nil, fmt.Errorf("environment of %s: %w", s.cmd.Name, err)
-		}
-		if bytes.IndexByte(v, 0) >= 0 {
-			return nil, nil, fmt.Errorf("environment of %s: secret %s holds a NUL byte, which no program can be given", s.cmd.Name, s.cmd.Secrets[name].Reference())
-		}
-		if len(bytes.TrimSpace(v)) < shortest {
-			p.Logf("secret %s has fewer than %d characters: it is not masked here", name, shortest)
-		}
-		vars = append(vars, name+"="+string(v))
-		secrets = append(secrets, string(v))
-	}
-	return vars, secrets, nil
+	return pipeline.Plan{Facts: facts}, nil
 }
