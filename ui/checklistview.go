@@ -15,9 +15,10 @@ import (
 
 // checklistScreen is the items of the release by section.
 type checklistScreen struct {
-	m    *model
-	rows []checkRow
-	l    list
+	m      *model
+	rows   []checkRow
+	l      list
+	sought string // item that the cursor goes to once it is there
 }
 
 // checkRow is a section's heading, where item is nil, or an item.
@@ -54,8 +55,10 @@ func (s *checklistScreen) sync() {
 			if !headed {
 				s.rows, headed = append(s.rows, checkRow{section: section}), true
 			}
-			if it.ID == at || fresh && attention(it.Status) {
-				fresh = false
+			if it.ID == at && s.sought == "" || it.ID == s.sought || fresh && attention(it.Status) {
+				if fresh = false; it.ID == s.sought {
+					at, s.sought = it.ID, ""
+				}
 				cursor = len(s.rows)
 			}
 			s.rows = append(s.rows, checkRow{section, it})
@@ -202,16 +205,25 @@ func (s *checklistScreen) actions() []action {
 	if manual {
 		as = []action{{key: bind("tick", "enter", " "), writes: true, when: due, why: why, do: func() tea.Cmd { return s.askTick(it) }}}
 	}
-	return append(as, []action{
+	as = append(as, []action{
 		{key: bind("next", "n"), when: m.focus == onList && s.ahead() >= 0, why: "no other item can be done now", do: s.next},
 		{key: bind("plan", "p"), when: here && !manual && open, do: func() tea.Cmd { return m.plan(job, config.Inert(it.Title), true) }},
 		{key: bind("waive", "w"), writes: true, when: here && !it.Killer && open && it.Status != checklist.StatusWaived, do: func() tea.Cmd { return s.askWaive(it) }},
 		{key: bind("clear", "x"), writes: true, when: st.Ticked != nil || st.Waived != nil, do: func() tea.Cmd { return s.askClear(it) }},
 		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
 		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},
+		{key: bind("undo", "U"), writes: true, when: here && !manual && undoable(it.Status), why: "the console did nothing here", do: func() tea.Cmd {
+			return m.plan(pipeline.Job{Item: it.ID, Undo: true}, "to take back: "+config.Inert(it.Title), false)
+		}},
+		{key: bind("open early", "E"), writes: true, when: here && it.Status == checklist.StatusWaiting, why: "it does not wait for its time", do: func() tea.Cmd { return s.askEarly(it) }},
 		m.openAction(),
+		m.chooseAction(),
 		m.closeAction(),
 	}...)
+	if m.o.Forward != nil {
+		as = append(as, action{key: bind("set the demo's clock forward", "F"), when: here && it.Status == checklist.StatusWaiting, why: "it does not wait for its time", do: func() tea.Cmd { return s.forward(it.Opens) }})
+	}
+	return as
 }
 
 // ahead is the row of the next item that wants attention, going round; -1 where
@@ -249,6 +261,27 @@ func (s *checklistScreen) askWaive(it *checklist.ItemView) tea.Cmd {
 		return s.m.act("waived "+title, func(ctx context.Context) error { return s.m.console.Waive(ctx, id, text) })
 	}})
 	return nil
+}
+
+// undoable tells whether an item was begun, so that it may be taken back.
+func undoable(s checklist.Status) bool {
+	return s == checklist.StatusDone || s == checklist.StatusStale || s == checklist.StatusFailed || s == checklist.StatusCancelled
+}
+
+func (s *checklistScreen) askEarly(it *checklist.ItemView) tea.Cmd {
+	id, title := it.ID, it.Title
+	s.m.open(&prompt{title: "Before its time: " + title, asks: "Why is it done early? " + it.Because + ". The reason is kept in the journal.", done: func(text string) tea.Cmd {
+		return s.m.act("opened early: "+title, func(ctx context.Context) error { return s.m.console.Early(ctx, id, text) })
+	}})
+	return nil
+}
+
+// forward sets the clock of a demo.
+func (s *checklistScreen) forward(to time.Time) tea.Cmd {
+	return s.m.act("set the clock forward", func(ctx context.Context) error {
+		s.m.o.Forward(to.Add(time.Second))
+		return s.m.console.Refresh(ctx)
+	})
 }
 
 func (s *checklistScreen) askClear(it *checklist.ItemView) tea.Cmd {

@@ -20,6 +20,8 @@ type Console interface {
 	Refresh(ctx context.Context) error
 	// View is everything that is shown.
 	View() pipeline.View
+	// Watch looks once at the probes that are watched; View has what they told.
+	Watch(ctx context.Context)
 	// Changed is signalled when View has something new.
 	Changed() <-chan struct{}
 
@@ -44,6 +46,13 @@ type Console interface {
 	Tick(ctx context.Context, item, note string) error
 	Waive(ctx context.Context, item, reason string) error
 	Clear(ctx context.Context, item, reason string) error
+
+	// Early opens the window of an item before its time, for a reason.
+	Early(ctx context.Context, item, reason string) error
+	// Choose makes one of several open releases that which is worked on.
+	Choose(ctx context.Context, release string) error
+	// Review compares what staging and production of a target serve.
+	Review(ctx context.Context, target string) (*pipeline.Review, error)
 
 	// Hold stops the line; Lift lets it run again, its phrase typed.
 	Hold(ctx context.Context, reason string) error

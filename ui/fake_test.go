@@ -43,6 +43,7 @@ type fake struct {
 
 	findings map[string][]string
 	findErr  error
+	review   *pipeline.Review
 }
 
 func (f *fake) note(format string, args ...any) {
@@ -66,6 +67,23 @@ func (f *fake) View() pipeline.View {
 	v.Runs, v.Targets = slices.Clone(v.Runs), slices.Clone(v.Targets)
 	return v
 }
+func (f *fake) Watch(context.Context) { f.note("watch") }
+
+func (f *fake) Early(_ context.Context, item, reason string) error {
+	f.note("early %s %s", item, reason)
+	return f.err
+}
+
+func (f *fake) Choose(_ context.Context, release string) error {
+	f.note("choose %s", release)
+	return f.err
+}
+
+func (f *fake) Review(_ context.Context, target string) (*pipeline.Review, error) {
+	f.note("review %s", target)
+	return f.review, f.err
+}
+
 func (f *fake) Changed() <-chan struct{} { return f.changed }
 
 func (f *fake) Plan(_ context.Context, job pipeline.Job) (pipeline.Plan, error) {

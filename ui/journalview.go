@@ -123,7 +123,7 @@ func eventRole(kind string) role {
 	switch kind {
 	case checklist.HoldSet, checklist.Refused:
 		return bad
-	case checklist.ItemWaived, checklist.DriftAdopted, checklist.HoldLifted, checklist.RunCancel:
+	case checklist.ItemWaived, checklist.ItemEarly, checklist.DriftAdopted, checklist.HoldLifted, checklist.RunCancel:
 		return warn
 	default:
 		return plain

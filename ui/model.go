@@ -96,7 +96,7 @@ func newModel(ctx context.Context, c Console, o Options, profile termenv.Profile
 		ctx: ctx, console: c, o: o, theme: newTheme(o, profile), reads: new(atomic.Uint64),
 		w: 80, h: 24, plans: map[string]pipeline.Plan{},
 	}
-	m.screens = []screen{newChecklist(m), newArtifacts(m), newTargets(m), newRuns(m), newJournal(m)}
+	m.screens = []screen{newChecklist(m), newArtifacts(m), newTargets(m), newRuns(m), newJournal(m), newReview(m), newDay(m)}
 	m.view = c.View()
 	for _, s := range m.screens {
 		s.sync()
@@ -141,9 +141,15 @@ const (
 	targetsAt   = 2
 	runsAt      = 3
 	journalAt   = 4
+	reviewAt    = 5
+	dayAt       = 6
 )
 
 func (m *model) artifacts() *artifactScreen { return m.screens[artifactsAt].(*artifactScreen) }
+
+func (m *model) reviews() *reviewScreen { return m.screens[reviewAt].(*reviewScreen) }
+
+func (m *model) day() *dayScreen { return m.screens[dayAt].(*dayScreen) }
 
 func (m *model) targets() *targetScreen { return m.screens[targetsAt].(*targetScreen) }
 
@@ -153,8 +159,13 @@ const patience = 5 * time.Second
 // show goes to a view.
 func (m *model) show(i int) tea.Cmd {
 	m.at, m.focus = i, onList
-	if i == artifactsAt {
+	switch i {
+	case artifactsAt:
 		return tea.Batch(m.artifacts().load(), m.follow())
+	case reviewAt:
+		return tea.Batch(m.reviews().load(), m.follow())
+	case dayAt:
+		return tea.Batch(m.day().watch(), m.follow())
 	}
 	return m.follow()
 }

@@ -19,6 +19,9 @@ type Options struct {
 	ReadOnly   bool         // offer nothing that changes anything
 	Accessible bool         // lines and prompts instead of a screen; also where TERM is dumb
 
+	// Forward sets the clock of a demo to when an item may be done; nil elsewhere.
+	Forward func(to time.Time)
+
 	Input  io.Reader        // nil is standard input
 	Output io.Writer        // nil is standard output
 	Now    func() time.Time // nil is time.Now

@@ -2,8 +2,10 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -69,15 +71,18 @@ func summary(m *model, p pipeline.Plan) []line {
 			ls = append(ls, own(dim, fmt.Sprintf("revision %d", mv.Revision)))
 		}
 	}
-	if len(p.Added)+len(p.Changed)+len(p.Removed) > 0 || p.Move != nil {
+	if n := p.Count(); n != (pipeline.Counts{}) || p.Move != nil {
 		l := line{
-			{"+" + count(int64(len(p.Added))) + " added", ok}, {"  ~" + count(int64(len(p.Changed))) + " changed", accent},
-			{"  -" + count(int64(len(p.Removed))) + " removed", bad},
+			{"+" + count(int64(n.Added)) + " added", ok}, {"  ~" + count(int64(n.Changed)) + " changed", accent},
+			{"  -" + count(int64(n.Removed)) + " removed", bad},
 		}
 		if p.Bytes > 0 {
 			l = append(l, span{"  " + size(p.Bytes), dim})
 		}
 		ls = append(ls, l)
+	}
+	for _, a := range p.Alarms {
+		ls = append(ls, line{{"!" + a.Word, alarm}, {"  " + config.Inert(a.Text), bad}})
 	}
 	if n := len(p.Warnings); n > 0 {
 		ls = append(ls, own(warn, g.warning+" "+plural(n, "WARNING", "WARNINGS")+", first in the list below"))
@@ -93,6 +98,9 @@ func changes(m *model, p pipeline.Plan, w int) []line {
 	for _, text := range p.Warnings {
 		ls = append(ls, wrapped(warn, g.warning+" WARNING "+text, w)...)
 	}
+	if len(p.Parts) > 0 {
+		ls = append(ls, parts(p)...)
+	}
 	for _, c := range p.Added {
 		ls = append(ls, line{{"+ ", ok}, {config.Inert(c.Name), plain}, {"  " + config.Inert(c.To), dim}, {"  " + size(c.Size), dim}})
 	}
@@ -106,5 +114,26 @@ func changes(m *model, p pipeline.Plan, w int) []line {
 	for _, c := range p.Removed {
 		ls = append(ls, line{{"- ", bad}, {config.Inert(c.Name), plain}, {"  " + config.Inert(c.From), dim}})
 	}
+	if n := p.Count(); n.Added+n.Changed+n.Removed > len(p.Added)+len(p.Changed)+len(p.Removed) {
+		ls = append(ls, own(dim, fmt.Sprintf("these %d are the notable ones", len(p.Added)+len(p.Changed)+len(p.Removed))))
+	}
 	return append(ls, facts(p.Facts, w)...)
+}
+
+// parts are the counts of a plan by its parts, as a table.
+func parts(p pipeline.Plan) []line {
+	wide := 0
+	for _, part := range p.Parts {
+		wide = max(wide, ansi.StringWidth(config.Inert(part.Name)))
+	}
+	var ls []line
+	for _, part := range p.Parts {
+		name := config.Inert(part.Name)
+		ls = append(ls, line{
+			{name + strings.Repeat(" ", wide-ansi.StringWidth(name)), plain},
+			{fmt.Sprintf("  +%-7s", count(int64(part.Added))), ok}, {fmt.Sprintf("~%-7s", count(int64(part.Changed))), accent},
+			{fmt.Sprintf("-%-7s", count(int64(part.Removed))), bad}, {size(part.Bytes), dim},
+		})
+	}
+	return append(ls, line{})
 }

@@ -12,13 +12,28 @@ import (
 	"gantry/config"
 )
 
-// openAction begins a release, where none is open.
+// openAction begins a release.
 func (m *model) openAction() action {
-	why := ""
-	if n := len(m.view.Open); n > 0 {
-		why = "release " + m.view.Open[0].ID + " is open; one more beside it: gantry open KIND VERSION"
+	return action{key: bind("open a release", "o"), writes: true, when: true, do: m.askKind}
+}
+
+// chooseAction goes to another of the open releases.
+func (m *model) chooseAction() action {
+	return action{key: bind("releases", "O"), when: len(m.view.Open) > 1, why: "no other release is open", do: m.askRelease}
+}
+
+// askRelease lets one of the open releases be chosen.
+func (m *model) askRelease() tea.Cmd {
+	open := m.view.Open
+	c := &choice{title: "Work on which release?", does: "goes there", pick: func(i int) tea.Cmd {
+		id := open[i].ID
+		return m.act("went to "+id, func(ctx context.Context) error { return m.console.Choose(ctx, id) })
+	}}
+	for _, r := range open {
+		c.rows = append(c.rows, row{left: said(plain, r.ID), right: said(dim, r.Checklist.Title)})
 	}
-	return action{key: bind("open a release", "o"), writes: true, when: why == "", why: why, do: m.askKind}
+	m.open(c)
+	return nil
 }
 
 // closeAction ends the release, once all its items are.
@@ -82,10 +97,13 @@ func (m *model) kindsRead(msg kindsMsg) tea.Cmd {
 }
 
 func (m *model) askVersion(kind string) tea.Cmd {
-	m.open(&prompt{title: "Open a " + kind + " release", asks: "Its version, such as 2025.4.1. It is about all targets.", done: func(version string) tea.Cmd {
+	m.open(&prompt{title: "Open a " + kind + " release", asks: "Its version, such as 2025.4.1 or 9.7-RC2. It is about all targets that have it.", done: func(version string) tea.Cmd {
 		return m.act("opened "+kind+" "+version, func(ctx context.Context) error {
-			_, err := m.console.OpenRelease(ctx, kind, version, time.Time{})
-			return err
+			id, err := m.console.OpenRelease(ctx, kind, version, time.Time{})
+			if err != nil {
+				return err
+			}
+			return m.console.Choose(ctx, id)
 		})
 	}})
 	return nil

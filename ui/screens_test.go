@@ -82,6 +82,10 @@ func TestGoldenScreens(t *testing.T) {
 		{"targets", 110, 26, Options{}, func(d *driver) { d.press("3") }, true},
 		{"runs-120x30", 120, 30, Options{}, func(d *driver) { d.press("4") }, false},
 		{"journal-120x30", 120, 30, Options{}, func(d *driver) { d.press("5") }, false},
+		{"day", 110, 26, Options{}, func(d *driver) { d.press("7") }, true},
+		{"day-60x20", 60, 20, Options{ASCII: true, NoColor: true}, func(d *driver) { d.press("7") }, false},
+		{"review", 110, 26, Options{}, func(d *driver) { d.press("3", "w") }, true},
+		{"review-80x24", 80, 24, Options{}, func(d *driver) { d.press("3", "w") }, false},
 		{"promote", 100, 34, Options{}, func(d *driver) {
 			d.press("3", "p").wait(armDelay).typed("core-el9 +17", 50e6)
 		}, true},
@@ -109,6 +113,10 @@ func TestGoldenScreens(t *testing.T) {
 					f = several(t)
 				}
 			}
+			if strings.HasPrefix(tt.name, "day") {
+				f = releaseDay(t)
+			}
+			f.review = reviewed()
 			d := drive(t, f, tt.w, tt.h, tt.o)
 			tt.walk(d)
 			frame := d.m.View()

@@ -232,7 +232,8 @@ func (s *targetScreen) actions() []action {
 	as := []action{
 		{key: bind("adopt drift", "a"), writes: true, when: here && t.Drift != "", do: func() tea.Cmd { return s.askAdopt(name) }},
 		{key: bind("promote", "p"), writes: true, when: free && t.Staging != "", why: why, do: do("promote")},
-		{key: bind("roll back", "r"), writes: true, when: free && len(earlier(t)) > 0, why: why, do: func() tea.Cmd { return s.askRollback(t) }},
+		s.rollbackAction(t, free, why),
+		{key: bind("review", "w"), when: here && t.Staging != "", why: "nothing is staged", do: func() tea.Cmd { return m.reviewOf(name) }},
 		s.markAction(),
 		{key: bind("diff", "enter", "d"), when: here && t.Staging != "", do: func() tea.Cmd {
 			return m.plan(pipeline.Job{Verb: "promote", Target: name}, "promote "+name, true)
@@ -248,6 +249,20 @@ func (s *targetScreen) actions() []action {
 		return append(m.groupActions(), as...) // which is what is to be done
 	}
 	return append(as, m.groupActions()...)
+}
+
+// rollbackAction goes back to a snapshot; of a tree, whose syncs are taken back
+// one after the other, to what was there before the last.
+func (s *targetScreen) rollbackAction(t *pipeline.TargetView, free bool, why string) action {
+	a := action{key: bind("roll back", "r"), writes: true, when: free && len(earlier(t)) > 0, why: why, do: func() tea.Cmd { return s.askRollback(t) }}
+	if t.Format == string(config.FormatTree) {
+		name := t.Name
+		a.when = free && (t.Production != "" || len(t.Warnings) > 0) // one that is half done as well
+		a.do = func() tea.Cmd {
+			return s.m.plan(pipeline.Job{Verb: "rollback", Target: name}, "undo the last sync of "+name, false)
+		}
+	}
+	return a
 }
 
 // earlier are the snapshots that production served and does not serve now.

@@ -121,7 +121,11 @@ func (m *model) take(msg tea.Msg) tea.Cmd {
 		if msg.tag != m.tag {
 			return nil
 		}
-		return tea.Batch(m.learn(msg.seq, msg.view), m.refresh(), m.tick())
+		look := tea.Cmd(nil)
+		if m.at == dayAt {
+			look = m.day().watch()
+		}
+		return tea.Batch(m.learn(msg.seq, msg.view), m.refresh(), look, m.tick())
 	case refreshedMsg:
 		before, late := m.trouble, m.now().Sub(m.looked) > patience
 		m.looking, m.trouble = false, ""
@@ -131,6 +135,10 @@ func (m *model) take(msg tea.Msg) tea.Cmd {
 		m.still = m.trouble == before && !late
 	case plannedMsg:
 		return m.planned(msg)
+	case reviewedMsg:
+		return m.reviews().reviewed(msg)
+	case watchedMsg:
+		return m.day().watched()
 	case kindsMsg:
 		return m.kindsRead(msg)
 	case adoptMsg:

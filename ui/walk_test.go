@@ -75,8 +75,8 @@ func TestOpenAndCloseARelease(t *testing.T) {
 	f := newFake(t)
 	d := drive(t, f, 80, 24, Options{})
 	d.press("o")
-	d.sees("open a release: release patch-2025.4.1 is open")
-	d.press("C")
+	d.sees("which kind") // one more beside the one that is open
+	d.press("esc", "C")
 	d.sees("4 of 10 items are complete")
 	f.set(func(v *pipeline.View) { v.Checklist.Done = v.Checklist.Total })
 	d.refresh().press("C").wait(armDelay)
@@ -98,8 +98,8 @@ func TestOpenAndCloseARelease(t *testing.T) {
 	d.press("enter")
 	d.sees("Open a patch release")
 	d.typed("2025.5", 0).press("enter")
-	if !f.did("open patch 2025.5") {
-		t.Errorf("not opened: %q", f.asked)
+	if !f.did("open patch 2025.5") || !f.did("choose patch-2025.5") {
+		t.Errorf("not opened and gone to: %q", f.asked)
 	}
 }
 

@@ -31,6 +31,11 @@ func (a *app) demoVerb() *cobra.Command {
 on it, or plays the whole release by itself: --headless, or where there is no
 terminal. D must be empty or hold an earlier demo, which is made anew.
 
+rocky is the final release of a distribution, with composes, images, staging,
+production, file lists, torrents, mirrors and the bitflip; patch-day is a patch
+day of two releases of it. Any other NAME is that of a product with RPM and APT
+repositories and an image (default packyard), for which the flags below are.
+
 --s3 keeps state, staging and what is served in a bucket of an S3-compatible
 server; credentials are those of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 
@@ -38,7 +43,7 @@ server; credentials are those of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 the subscriber's key that lies in keys/subscriber.key. A demo that is in D already
 is served as it is; otherwise one is made and played first. While it serves, other
 calls of gantry reach the registry of the demo.`,
-		Example: "  gantry demo\n  gantry demo packyard --dir /tmp/demo --headless\n  gantry demo --dir /tmp/demo --serve 127.0.0.1:8080",
+		Example: "  gantry demo\n  gantry demo packyard --dir /tmp/demo --headless\n  gantry demo rocky\n  gantry demo patch-day --headless\n  gantry demo --dir /tmp/demo --serve 127.0.0.1:8080",
 		Args:    takes(0, 1, "[NAME]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := "packyard"
@@ -80,6 +85,12 @@ func (a *app) demo(ctx context.Context, name string, f demoFlags) error {
 		return fmt.Errorf("find the directory of the demo: %w", err)
 	}
 	a.config = filepath.Join(f.dir, "release.yaml")
+	if name == "rocky" || name == "patch-day" {
+		if f.s3 != "" || f.registry != "" || f.serve != "" {
+			return &usageError{"--s3, --registry and --serve are not for the demo " + name}
+		}
+		return a.distro(ctx, name == "patch-day", f)
+	}
 	if f.serve != "" && given && demo.Made(f.dir) {
 		return a.serveDemo(ctx, f)
 	}
@@ -158,7 +169,7 @@ func (a *app) showDemo(ctx context.Context, f demoFlags) error {
 			if _, err := e.OpenRelease(ctx, demo.Kind, demo.Version, time.Time{}); err != nil {
 				return err
 			}
-			err := a.screen(ctx, e, cfg)
+			err := a.screen(ctx, e, cfg, nil)
 			fmt.Fprintf(a.out, "the demo stays in %s\n  gantry -C %s\n", f.dir, shell(a.config))
 			return err
 		})

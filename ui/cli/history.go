@@ -59,7 +59,7 @@ func sentence(ev checklist.Event) string {
 		var d checklist.Ticked
 		get(&d)
 		say(d.Item+":", d.Note)
-	case checklist.ItemWaived:
+	case checklist.ItemWaived, checklist.ItemEarly:
 		var d checklist.Waived
 		get(&d)
 		say(d.Item+":", d.Reason)

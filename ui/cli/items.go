@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) itemVerbs() []*cobra.Command {
-	return []*cobra.Command{a.runVerb(), a.planVerb(), a.undoVerb(), a.tickVerb(), a.skipVerb(), a.clearVerb()}
+	return []*cobra.Command{a.runVerb(), a.planVerb(), a.undoVerb(), a.tickVerb(), a.skipVerb(), a.earlyVerb(), a.clearVerb()}
 }
 
 // job reads what run and plan take: the id of an item of the release, or
@@ -119,9 +119,17 @@ func (a *app) skipVerb() *cobra.Command {
 	return cmd
 }
 
+func (a *app) earlyVerb() *cobra.Command {
+	var reason string
+	cmd := a.marking("early ITEM", "open the window of an item before its time, with a reason", "opened early",
+		func(ctx context.Context, e *pipeline.Engine, item string) error { return e.Early(ctx, item, reason) })
+	cmd.Flags().StringVar(&reason, "reason", "", "why it cannot wait")
+	return cmd
+}
+
 func (a *app) clearVerb() *cobra.Command {
 	var reason string
-	cmd := a.marking("clear ITEM", "take a tick or a waiver back", "cleared",
+	cmd := a.marking("clear ITEM", "take a tick, a waiver or an early opening back", "cleared",
 		func(ctx context.Context, e *pipeline.Engine, item string) error { return e.Clear(ctx, item, reason) })
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the journal")
 	return cmd

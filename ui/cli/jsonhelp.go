@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"gantry/pipeline"
 )
 
 // shapes is which verb prints what.
@@ -23,6 +25,8 @@ var shapes = []struct {
 	{"plan", planJSON{}},
 	{"targets", targetsJSON{}},
 	{"snapshots", snapshotsJSON{}},
+	{"review", reviewsJSON{}},
+	{"each of its reviews", pipeline.Review{}},
 	{"artifacts, stage", artifactsJSON{}},
 	{"history", historyJSON{}},
 	{"history --verify", verifiedJSON{}},

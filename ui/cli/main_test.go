@@ -19,6 +19,8 @@ import (
 	"gantry/pipeline/deb"
 	"gantry/pipeline/oci"
 	"gantry/pipeline/remote"
+	"gantry/pipeline/repodata"
+	"gantry/pipeline/review"
 	"gantry/pipeline/rpm"
 	"gantry/ui/cli"
 )
@@ -30,7 +32,7 @@ func trades() cli.Trades {
 			"check": check.Make, "command": command.Make, "remote": remote.Make,
 		},
 		Formats: map[config.Format]pipeline.Trade{
-			config.FormatRPM: {Face: rpm.Face, Clients: rpm.Clients, Arch: rpm.Arch, Compare: rpm.CompareEVR},
+			config.FormatRPM: {Face: rpm.Face, Clients: rpm.Clients, Arch: rpm.Arch, Compare: repodata.CompareEVR, Review: review.Snapshots},
 			config.FormatDEB: {Tree: deb.Tree, Face: deb.Face, Clients: deb.Clients, Arch: deb.Arch, Expires: deb.Expires, Compare: deb.CompareVersions},
 			config.FormatOCI: {Open: oci.Open, Clients: oci.Clients, Arch: oci.Arch, Compare: oci.CompareVersions},
 		},

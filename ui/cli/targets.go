@@ -11,7 +11,7 @@ import (
 
 func (a *app) targetVerbs() []*cobra.Command {
 	return []*cobra.Command{
-		a.targetsVerb(), a.snapshotsVerb(),
+		a.targetsVerb(), a.snapshotsVerb(), a.reviewVerb(),
 		a.promoteVerb(), a.rollbackVerb(), a.refreshVerb(), a.pruneVerb(), a.verifyVerb(), a.adoptVerb(), a.clientsVerb(),
 	}
 }

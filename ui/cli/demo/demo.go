@@ -15,6 +15,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/ui/cli/demo/distro"
 )
 
 // Kind is the kind of release that a demo opens, Version the first one staged
@@ -30,6 +31,9 @@ const marker = ".gantry-demo"
 
 // made is everything that Make writes, or that comes of working with it.
 var made = []string{marker, "release.yaml", "keys", "packages", "client", "staging", "served", "state", "registry", accessLog}
+
+// all is what any demo makes.
+var all = append(slices.Clone(made), distro.Made...)
 
 // Options is what a demo is made of.
 type Options struct {
@@ -63,11 +67,8 @@ func Make(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := clean(o.Dir); err != nil {
+	if err := Prepare(o.Dir); err != nil {
 		return err
-	}
-	if err := os.WriteFile(filepath.Join(o.Dir, marker), []byte("made by gantry demo, which may remove it\n"), 0o644); err != nil {
-		return fmt.Errorf("make a demo: %w", err)
 	}
 	if err := keys(o.Dir, o.Product); err != nil {
 		return err
@@ -96,7 +97,18 @@ func Make(ctx context.Context, o Options) error {
 	return stageFirst(ctx, o)
 }
 
-// clean makes dir ready for a demo.
+// Prepare makes dir ready for a demo: it is made, or emptied of an earlier one.
+// What no demo made is never removed.
+func Prepare(dir string) error {
+	if err := clean(dir); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, marker), []byte("made by gantry demo, which may remove it\n"), 0o644); err != nil {
+		return fmt.Errorf("make a demo: %w", err)
+	}
+	return nil
+}
+
 func clean(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the directory of the demo: %w", err)
@@ -112,11 +124,11 @@ func clean(dir string) error {
 		return config.Hint(fmt.Errorf("%s is not empty and holds no earlier demo", config.Inert(dir)), "give an empty directory with --dir")
 	}
 	for _, one := range there {
-		if !slices.Contains(made, one.Name()) {
+		if !slices.Contains(all, one.Name()) {
 			return config.Hint(fmt.Errorf("%s holds %s, which no demo made", config.Inert(dir), config.Inert(one.Name())), "move it away, or give another directory with --dir")
 		}
 	}
-	for _, one := range made {
+	for _, one := range all {
 		if err := os.RemoveAll(filepath.Join(dir, one)); err != nil {
 			return fmt.Errorf("remove the earlier demo: %w", err)
 		}

@@ -5,16 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/ui/cli/demo/walk"
 )
 
 // Stage is what Play plays on.
@@ -29,10 +28,10 @@ type Stage struct {
 // player plays one demo.
 type player struct {
 	Stage
+	walk.Walker
 	e       *pipeline.Engine
 	cfg     *config.Release
 	targets []target
-	began   time.Time
 }
 
 // Play plays the releases of a demo to their end, as an operator would by hand:
@@ -52,7 +51,10 @@ func Play(ctx context.Context, s Stage) error {
 	if s.Opened != nil {
 		s.Opened(e)
 	}
-	p := &player{Stage: s, e: e, cfg: cfg, targets: targetsIn(cfg), began: time.Now()}
+	p := &player{
+		Stage: s, e: e, cfg: cfg, targets: targetsIn(cfg),
+		Walker: walk.Walker{Engine: e, Out: s.Out, Began: time.Now(), Note: seen},
+	}
 	return errors.Join(p.play(ctx), e.Close())
 }
 
@@ -76,7 +78,7 @@ func (p *player) play(ctx context.Context) error {
 	if len(report.Damage) > 0 {
 		return fmt.Errorf("the journal is damaged after %d events", report.Entries)
 	}
-	p.say("journal: %d events, chain whole", report.Entries)
+	p.Say("journal: %d events, chain whole", report.Entries)
 	p.end()
 	return nil
 }
@@ -89,23 +91,14 @@ func (p *player) back(ctx context.Context) error {
 		if t == p.targets[0] {
 			verbs = verbs[:2]
 		}
-		p.say("roll production of %s back", t.name)
+		p.Say("roll production of %s back", t.name)
 		for _, verb := range verbs {
-			if err := p.run(ctx, pipeline.Job{Verb: verb, Target: t.name}); err != nil {
+			if err := p.Run(ctx, pipeline.Job{Verb: verb, Target: t.name}); err != nil {
 				return fmt.Errorf("%s %s: %w", verb, t.name, err)
 			}
 		}
 	}
 	return nil
-}
-
-// say prints a line with the time since the beginning.
-func (p *player) say(format string, args ...any) {
-	fmt.Fprintf(p.Out, "%5.1fs  %s\n", time.Since(p.began).Seconds(), fmt.Sprintf(format, args...))
-}
-
-func (p *player) more(format string, args ...any) {
-	fmt.Fprintf(p.Out, "          %s\n", fmt.Sprintf(format, args...))
 }
 
 // release works one release from its opening to its end.
@@ -114,135 +107,23 @@ func (p *player) release(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
-	p.say("opened %s", id)
-	seen := map[string]bool{}
-	for {
-		it, ok := next(p.e.View().Checklist)
-		if !ok {
-			break
-		}
-		if seen[it.ID] {
-			return fmt.Errorf("%s was done and is %s again: %s", it.ID, it.Status, it.Because)
-		}
-		seen[it.ID] = true
-		if err := p.item(ctx, it); err != nil {
-			return fmt.Errorf("%s: %w", it.ID, err)
-		}
-		if err := p.e.Refresh(ctx); err != nil {
-			return err
-		}
+	p.Say("opened %s", id)
+	if err := p.Walker.Release(ctx, nil); err != nil {
+		return err
 	}
 	if err := p.e.CloseRelease(ctx, false, ""); err != nil {
 		return err
 	}
-	p.say("closed %s", id)
+	p.Say("closed %s", id)
 	return p.e.Refresh(ctx)
 }
 
-// next is the first item of a checklist that is not done yet, in its order.
-func next(v checklist.View) (checklist.ItemView, bool) {
-	for _, section := range v.Sections {
-		for _, it := range section.Views {
-			if !it.Status.Complete() {
-				return it, true
-			}
-		}
+// seen is what an operator of the demo saw of an item.
+func seen(it checklist.ItemView) string {
+	if it.ID == "tell-subscribers" {
+		return "nobody has subscribed to a demo"
 	}
-	return checklist.ItemView{}, false
-}
-
-// notes are what an operator of the demo saw.
-var notes = map[string]string{"tell-subscribers": "nobody has subscribed to a demo"}
-
-func (p *player) item(ctx context.Context, it checklist.ItemView) error {
-	if it.Kind != checklist.Manual {
-		return p.run(ctx, pipeline.Job{Item: it.ID})
-	}
-	note, ok := notes[it.ID]
-	if !ok {
-		note = "seen in the demo"
-	}
-	p.say("tick  %s  %s", it.ID, note)
-	return p.e.Tick(ctx, it.ID, note)
-}
-
-// run plans a job, confirms it with the phrase on its plan where it changes
-// production, and waits for its end.
-func (p *player) run(ctx context.Context, j pipeline.Job) error {
-	plan, err := p.e.Plan(ctx, j)
-	if err != nil {
-		return err
-	}
-	typed := ""
-	if plan.Risk != checklist.Safe {
-		p.plan(plan)
-	}
-	if plan.Guarded() {
-		typed = plan.Phrase()
-		p.more("typed: %s", typed)
-	}
-	began := time.Now()
-	a, err := p.e.Start(ctx, plan, typed)
-	if err != nil {
-		return err
-	}
-	if err := a.Wait(); err != nil {
-		return err
-	}
-	took := time.Since(began)
-	if err := p.e.Refresh(ctx); err != nil {
-		return err
-	}
-	for _, r := range p.e.View().Runs {
-		if r.Intent.Run == a.ID() {
-			p.ended(r, took)
-		}
-	}
-	return nil
-}
-
-func (p *player) plan(plan pipeline.Plan) {
-	p.say("%s  %s", strings.ToUpper(string(plan.Risk)), plan.Title)
-	if m := plan.Move; m != nil {
-		from := m.From
-		if from == "" {
-			from = "nothing"
-		}
-		p.more("%s: %s -> %s", m.Pointer, from, m.To)
-	}
-	for _, c := range []struct {
-		sign string
-		all  []pipeline.Change
-	}{{"+", plan.Added}, {"~", plan.Changed}, {"-", plan.Removed}} {
-		for _, one := range c.all {
-			p.more("%s %s %s", c.sign, config.Inert(one.Name), config.Inert(strings.Trim(one.From+" -> "+one.To, " ->")))
-		}
-	}
-	for _, w := range plan.Warnings {
-		p.more("warning: %s", config.Inert(w))
-	}
-}
-
-// ended says how a run ended and what it observed.
-func (p *player) ended(r pipeline.RunView, took time.Duration) {
-	what := r.Item
-	if what == "" {
-		what = r.Verb + ":" + r.Target
-	}
-	p.say("%s  %s  %.2fs", r.State(), what, took.Seconds())
-	if r.Run.Ended == nil {
-		return
-	}
-	if m := r.Run.Ended.Move; m != nil {
-		p.more("%s serves %s", m.Pointer, m.To)
-	}
-	var seen []string
-	for _, key := range slices.Sorted(maps.Keys(r.Run.Ended.Evidence)) {
-		seen = append(seen, config.Inert(key+" "+r.Run.Ended.Evidence[key]))
-	}
-	if len(seen) > 0 {
-		p.more("%s", strings.Join(seen, ", "))
-	}
+	return "seen in the demo"
 }
 
 // stageNext stages what changed. Where the staged set is the whole target, what
@@ -256,7 +137,7 @@ func (p *player) stageNext(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p.say("staged version %s for %s: %d changed", Next, t.name, n)
+		p.Say("staged version %s for %s: %d changed", Next, t.name, n)
 	}
 	return nil
 }
@@ -280,10 +161,10 @@ func (p *player) unstage(ctx context.Context, t target) error {
 
 // end says what is left to look at.
 func (p *player) end() {
-	fmt.Fprintf(p.Out, "\nleft in %s:\n ", p.Dir)
+	fmt.Fprintf(p.Stage.Out, "\nleft in %s:\n ", p.Dir)
 	for _, name := range made[1:] {
 		if _, err := os.Lstat(filepath.Join(p.Dir, name)); err == nil {
-			fmt.Fprintf(p.Out, " %s", name)
+			fmt.Fprintf(p.Stage.Out, " %s", name)
 		}
 	}
 	at := "gantry -C " + word(filepath.Join(p.Dir, "release.yaml"))
@@ -302,8 +183,8 @@ func (p *player) end() {
 		}
 		last = t.format
 	}
-	fmt.Fprintf(p.Out, "\ntry:\n")
+	fmt.Fprintf(p.Stage.Out, "\ntry:\n")
 	for _, line := range lines {
-		fmt.Fprintf(p.Out, "  %s\n", line)
+		fmt.Fprintf(p.Stage.Out, "  %s\n", line)
 	}
 }
