@@ -288,7 +288,7 @@ func TestLayoutThatIsRefused(t *testing.T) {
 		}, `of architecture "aarch64"`},
 		"treeinfo that is none":       {func(w *world) { w.write(staged+"BaseOS/x86_64/os/.treeinfo", "x") }, "no key of a section"},
 		"metadata that is half there": {func(w *world) { w.must(os.Remove(w.path(staged + "NFV/x86_64/os/repodata/comps.xml"))) }, "repodata/comps.xml"},
-		"an image that is a pipe":     {func(w *world) { w.mkdir(staged + "isos/x86_64/Rocky-9.7-x86_64-dvd.iso") }, "no regular file"},
+		"a directory for an image":    {func(w *world) { w.mkdir(staged + "isos/x86_64/Rocky-9.7-x86_64-dvd.iso") }, "no regular file"},
 		"dropping a link": {func(w *world) {
 			w.must(os.RemoveAll(w.path(staged + "Cloud")))
 			w.symlink("../../../p", staged+"Cloud")

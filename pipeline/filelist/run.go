@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -127,13 +128,11 @@ func (w *work) close() {
 	}
 }
 
-// place puts what waits in place, once it is durable and known which files it is.
+// place puts what waits in place, once it is known which files it is: for who
+// looks after a crash.
 func (s *step) place(ctx context.Context, env *pipeline.Env, waiting []*aside) error {
 	files := map[string]string{}
 	for _, a := range waiting {
-		if err := a.sync(); err != nil {
-			return fmt.Errorf("make the lists of scope %s durable: %w", a.scope.Dir, err)
-		}
 		for name, temp := range a.temp {
 			is, err := identity(a.at, temp)
 			if err != nil {
@@ -154,28 +153,35 @@ func (s *step) place(ctx context.Context, env *pipeline.Env, waiting []*aside) e
 		return err
 	}
 	storage.Reach("filelist.kept")
-	for _, pick := range []func(*scope) []string{
-		func(sc *scope) []string { return []string{sc.Full} },
-		func(sc *scope) []string { return []string{sc.old()} },
-		func(sc *scope) []string { return sc.Times[min(1, len(sc.Times)):] },
-		func(sc *scope) []string { return []string{sc.first()} },
-	} {
-		for i := range waiting {
-			a := waiting[len(waiting)-1-i] // the innermost scope is what mirrors look at: last
-			for _, name := range pick(a.scope) {
-				if a.temp[name] == "" {
-					continue
-				}
-				if err := a.put(name); err != nil {
-					return err
-				}
-				storage.Reach("filelist.placed")
+	if err := put(waiting, func(sc *scope) []string { return []string{sc.Full, sc.old()} }); err != nil {
+		return err
+	}
+	if err := put(waiting, func(sc *scope) []string { return sc.Times[min(1, len(sc.Times)):] }); err != nil {
+		return err
+	}
+	return put(waiting, func(sc *scope) []string { return []string{sc.first()} })
+}
+
+// put puts some lists of every scope in place, those of the innermost scope last,
+// which is what mirrors look at, and makes that durable.
+func put(waiting []*aside, which func(*scope) []string) error {
+	for _, a := range slices.Backward(waiting) {
+		placed := false
+		for _, name := range which(a.scope) {
+			if a.temp[name] == "" {
+				continue
 			}
+			if err := a.put(name); err != nil {
+				return err
+			}
+			placed = true
+			storage.Reach("filelist.placed")
 		}
-		for _, a := range waiting {
-			if err := a.sync(); err != nil {
-				return fmt.Errorf("make the lists of scope %s durable: %w", a.scope.Dir, err)
-			}
+		if !placed {
+			continue
+		}
+		if err := a.sync(); err != nil {
+			return fmt.Errorf("make the lists of scope %s durable: %w", a.scope.Dir, err)
 		}
 	}
 	return nil

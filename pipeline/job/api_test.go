@@ -85,6 +85,11 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.mu.Unlock()
 		panic(http.ErrAbortHandler)
 	}
+	if r.URL.Path == "/version" { // some builds of kubectl ask, to choose among themselves
+		a.mu.Unlock()
+		answer(w, object{"major": "1", "minor": "32", "gitVersion": "v1.32.4"})
+		return
+	}
 	if len(a.answers) > 0 {
 		code := a.answers[0]
 		a.answers = a.answers[1:]
@@ -99,8 +104,6 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	dir, name := path.Split(r.URL.Path)
 	switch {
-	case r.URL.Path == "/version": // some builds of kubectl ask, to choose among themselves
-		answer(w, object{"major": "1", "minor": "32", "gitVersion": "v1.32.4"})
 	case r.Method == "POST" && r.URL.Path == "/apis/batch/v1/namespaces/empanadas/jobs":
 		a.create(w, r)
 	case r.URL.Path == "/apis/batch/v1/namespaces/empanadas/jobs":
@@ -207,13 +210,9 @@ func (a *api) log(w http.ResponseWriter, r *http.Request, pod string) {
 	sent, wrote := 0, 0
 	for r.Context().Err() == nil {
 		a.mu.Lock()
-		lines, ended, cut := slices.Clone(l.lines), l.ended, l.cut > 0 && wrote >= 2
-		if cut {
-			l.cut--
-		}
-		gone := a.gone
+		lines, ended, gone := slices.Clone(l.lines), l.ended, a.gone
 		a.mu.Unlock()
-		if cut || gone {
+		if gone {
 			panic(http.ErrAbortHandler)
 		}
 		for ; sent < len(lines); sent++ {
@@ -222,7 +221,19 @@ func (a *api) log(w http.ResponseWriter, r *http.Request, pod string) {
 				continue
 			}
 			io.WriteString(w, lines[sent]+"\n")
-			wrote++
+			if wrote++; wrote < 7 {
+				continue
+			}
+			cut := false
+			a.with(func() {
+				if cut = l.cut > 0; cut {
+					l.cut--
+				}
+			})
+			if cut {
+				w.(http.Flusher).Flush()
+				panic(http.ErrAbortHandler)
+			}
 		}
 		w.(http.Flusher).Flush()
 		if ended {

@@ -156,7 +156,7 @@ func (f *follower) show(jobs map[string]*work, over int) string {
 		for _, c := range p.statuses() {
 			name := p.Meta.Name + "/" + c.Name
 			if c.RestartCount > 0 {
-				f.tell(p, name, fmt.Sprintf("started %d times", c.RestartCount+1), "", "")
+				f.tell(p, name+" was started", fmt.Sprintf("%d times", c.RestartCount+1), "", "")
 			}
 			if w := c.State.Waiting; w != nil {
 				f.tell(p, name, "waits", w.Reason, w.Message)

@@ -348,7 +348,7 @@ func TestStartedTwice(t *testing.T) {
 	a.end(name, "Complete", "")
 	o := <-c
 	o.wants(t, "")
-	o.has(t, "second", "p-1/build: started 2 times", "p-1: Failed: Evicted")
+	o.has(t, "second", "p-1/build was started: 2 times", "p-1: Failed: Evicted")
 	if o.ev["pods"] != "1 succeeded, 1 failed" {
 		t.Errorf("%v", o.ev)
 	}
@@ -377,7 +377,7 @@ func TestServerGone(t *testing.T) {
 	a.end(name, "Complete", "")
 	o := <-c
 	o.wants(t, "")
-	o.has(t, "one", "three", "the cluster answers again")
+	o.has(t, "one", "three", "made Job "+name+" in empanadas")
 	if strings.Count(o.log, " two\n") != 2 || a.created != 1 {
 		t.Errorf("%d Jobs; log:\n%s", a.created, o.log)
 	}
@@ -395,7 +395,7 @@ func TestLogIsCut(t *testing.T) {
 	for i := range lines {
 		lines[i] = fmt.Sprintf("line %d of it", i)
 	}
-	a.say("p", true, append(lines, "same", "same", strings.Repeat("x", 20000))...).cut = 5
+	a.say("p", true, append(lines, "same", "same", strings.Repeat("x", 20000))...).cut = 3
 	a.pod(name, "p", "Running", 0, running)
 	until(t, "it is cut", func() bool { a.mu.Lock(); defer a.mu.Unlock(); return a.logs["p/build"].cut == 0 })
 	d.write("made", "")

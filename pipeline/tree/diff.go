@@ -45,7 +45,6 @@ type difference struct {
 	folders []change  // of directories that come, go, change or see changes; sorted by path
 	litter  []string  // paths of files in the making of an interrupted sync
 	newest  int64     // change time of the source, Unix seconds
-	written int64     // newest modification time there
 	before  int       // files there before
 	after   int       // files in the source
 	repos   map[string]*repo
@@ -279,7 +278,7 @@ func join(parts []comparison, top change, r *rules) (*difference, error) {
 		d.source, d.extra = append(d.source, p.source...), append(d.extra, p.extra...)
 		d.changes, d.folders = append(d.changes, p.changes...), append(d.folders, p.folders...)
 		d.litter = append(d.litter, p.litter...)
-		d.newest, d.written, d.before, d.after = max(d.newest, p.src.newest), max(d.written, p.src.written), d.before+p.before, d.after+p.after
+		d.newest, d.before, d.after = max(d.newest, p.src.newest), d.before+p.before, d.after+p.after
 		groups = append(groups, p.groups...)
 		maps.Copy(d.repos, p.repos)
 		maps.Copy(d.held, p.held)

@@ -255,8 +255,8 @@ func (s *syncing) name(env *pipeline.Env, v *survey) error {
 		return nil
 	}
 	at := time.Unix(v.newest, 0)
-	if at.After(env.Now()) { // by a clock that was ahead, or this one is behind
-		at = time.Unix(v.written, 0)
+	if at.After(env.Now()) { // by another clock; the day is the same for whoever plans it today
+		at = env.Now().UTC().Truncate(24 * time.Hour)
 	}
 	for _, c := range []*chain{v.chain, v.other} {
 		if last := c.last(); !at.After(last) {
@@ -269,7 +269,7 @@ func (s *syncing) name(env *pipeline.Env, v *survey) error {
 		}
 	}
 	if ahead := at.Sub(env.Now()); ahead > time.Hour {
-		return config.Hint(fmt.Errorf("the newest sync or the newest file of %s is of %s, %s from now", s.from, at.UTC().Format(time.DateTime), ahead.Round(time.Minute)), "set the clock right")
+		return config.Hint(fmt.Errorf("the newest sync is of %s, %s from now", at.UTC().Format(time.DateTime), ahead.Round(time.Minute)), "set the clock right")
 	}
 	v.id = at.UTC().Format("20060102T150405Z")
 	_, err := storage.ParseID(v.id)

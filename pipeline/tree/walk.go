@@ -49,7 +49,6 @@ type reader struct {
 	skip    excludes
 	dents   []byte
 	newest  int64 // change time of what was read, Unix seconds
-	written int64 // the same of its modification time
 	skipped bool  // the last directory holds what is left alone
 	litter  []string
 }
@@ -85,7 +84,7 @@ func (r *reader) list(at *folder, p string) ([]child, error) {
 			return nil, r.fail(at.fail("look at", name, err))
 		}
 		c := child{name, entryOf(&st)}
-		r.newest, r.written = max(r.newest, st.Ctim.Sec), max(r.written, st.Mtim.Sec)
+		r.newest = max(r.newest, st.Ctim.Sec)
 		switch c.kind {
 		case special:
 			return nil, config.Hint(fmt.Errorf("%s: %s is a device, socket or pipe", r.side, at.name(name)), "remove it, or exclude it")

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,8 +80,15 @@ func (p program) at(a age) (v version, ok bool) {
 	return v, ok && (p.name != "toolbox" || a != patched) // which a patch day takes away
 }
 
+// built is when a version of a package was built: whoever builds it again on the
+// same day gets the same bytes.
+func (p program) built(v version) time.Time {
+	day := time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour) // as rpmbuild stamps changelogs
+	return day.AddDate(0, 0, -40*(len(p.versions)-slices.Index(p.versions, v)))
+}
+
 // build builds a package into a directory and returns its file name.
-func (p program) build(dir, arch string, major int, v version, now time.Time) (string, error) {
+func (p program) build(dir, arch string, major int, v version) (string, error) {
 	if p.noarch {
 		arch = "noarch"
 	}
@@ -90,14 +98,14 @@ func (p program) build(dir, arch string, major int, v version, now time.Time) (s
 		Name: p.name, Version: ver, Release: rel, Epoch: rpmpack.NoEpoch, Arch: arch,
 		Summary: p.summary, Description: p.summary + ".\nBuilt by gantry demo; it does nothing.",
 		Vendor: "gantry demo", Packager: "gantry demo <demo@rocky.example>", URL: "https://rocky.example/",
-		Licence: "Apache-2.0", Group: "Unspecified", BuildHost: "demo.example", BuildTime: now, Compressor: "gzip",
+		Licence: "Apache-2.0", Group: "Unspecified", BuildHost: "demo.example", BuildTime: p.built(v), Compressor: "gzip",
 	})
 	if err != nil {
 		return "", err
 	}
-	p.changelog(r, major, v, now)
+	p.changelog(r, major, v)
 	name := fmt.Sprintf("%s-%s-%s.%s.rpm", p.name, ver, rel, arch)
-	r.AddFile(rpmpack.RPMFile{Name: "/usr/share/" + p.name + "/data", Mode: 0o100644, Body: noise(name, 24<<10), Owner: "root", Group: "root", MTime: uint32(now.Unix())})
+	r.AddFile(rpmpack.RPMFile{Name: "/usr/share/" + p.name + "/data", Mode: 0o100644, Body: noise(name, 24<<10), Owner: "root", Group: "root", MTime: uint32(p.built(v).Unix())})
 	f, err := os.Create(filepath.Join(dir, name))
 	if err != nil {
 		return "", err
@@ -110,13 +118,11 @@ func (p program) build(dir, arch string, major int, v version, now time.Time) (s
 }
 
 // changelog gives a package the history of its versions, newest first.
-func (p program) changelog(r *rpmpack.RPM, major int, last version, now time.Time) {
-	day := now.Truncate(24 * time.Hour).Add(12 * time.Hour) // as rpmbuild stamps entries
+func (p program) changelog(r *rpmpack.RPM, major int, last version) {
 	var times []int32
 	var names, texts []string
-	for i, v := range p.versions {
-		day := day.AddDate(0, 0, -40*(len(p.versions)-i))
-		times = append([]int32{int32(day.Unix())}, times...)
+	for _, v := range p.versions {
+		times = append([]int32{int32(p.built(v).Unix())}, times...)
 		names = append([]string{fmt.Sprintf("Ada Demo <ada@rocky.example> - %s.el%d", v.evr, major)}, names...)
 		texts = append([]string{"- " + v.text}, texts...)
 		if v == last {

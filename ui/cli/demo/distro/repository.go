@@ -40,7 +40,7 @@ func repository(ctx context.Context, dir string, c content, now time.Time) error
 		if p.repo != c.repo || !ok {
 			continue
 		}
-		name, err := p.build(packages, c.arch, c.major, v, now)
+		name, err := p.build(packages, c.arch, c.major, v)
 		if err != nil {
 			return fmt.Errorf("build %s: %w", p.name, err)
 		}
