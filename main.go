@@ -11,6 +11,7 @@ import (
 	"gantry/pipeline"
 	"gantry/pipeline/bitflip"
 	"gantry/pipeline/check"
+	"gantry/pipeline/closure"
 	"gantry/pipeline/command"
 	"gantry/pipeline/compose"
 	"gantry/pipeline/deb"
@@ -32,7 +33,7 @@ func main() {
 	os.Exit(cli.Main(cli.Trades{
 		Makers: pipeline.Makers{
 			"rpm": rpm.Make, "deb": deb.Make, "oci": oci.Make,
-			"check": check.Make, "command": command.Make, "remote": remote.Make, "job": job.Make,
+			"check": check.Make, "command": command.Make, "remote": remote.Make, "job": job.Make, "closure": closure.Make,
 			"tree": tree.Make, "compose": compose.Make, "image": image.Make, "torrent": torrent.Make,
 			"hardlink": hardlink.Make, "filelist": filelist.Make, "bitflip": bitflip.Make,
 		},

@@ -14,7 +14,7 @@ import (
 // configuration binds to them, for a release of a kind about some targets, and
 // which names the people of the configuration. Several bindings of one item are
 // done one after another: the last has the id of the item, those before it
-// <id>.1 and so on. What is about a tree is done for each tree of the release,
+// <id>.1 and so on; targets that none of them is for keep the item as <id>.0. What is about a tree is done for each tree of the release,
 // and in a release without one such items stay as they are. A binding of the kind
 // to an item that the template lacks is an error.
 func Bind(t *Template, cfg *config.Release, kind string, targets []TargetRef) (*Template, error) {
@@ -107,19 +107,35 @@ func (b binder) chain(it TemplateItem, by []config.Binding) []TemplateItem {
 		return []TemplateItem{it}
 	}
 	var all []TemplateItem
+	if rest := b.rest(it, by); rest.only != nil {
+		all = append(all, rest)
+	}
 	for i, one := range by {
 		step := b.bound(it, one)
 		if i < len(by)-1 {
 			step.ID = fmt.Sprintf("%s.%d", it.ID, i+1)
-			step.Title = it.Title + ": " + one.Name()
+			step.Title = one.Name() + ": " + it.Title // what tells them apart first: titles are cut at their ends
 		}
 		step.Needs = slices.Clone(it.Needs)
-		if i > 0 {
-			step.Needs = append(step.Needs, all[i-1].ID)
+		if len(all) > 0 {
+			step.Needs = append(step.Needs, all[len(all)-1].ID)
 		}
 		all = append(all, b.named(step))
 	}
 	return all
+}
+
+// rest is an item for those of its targets that no binding is for: they keep it as
+// it is, under the id <id>.0. Its only are nil where there are none.
+func (b binder) rest(it TemplateItem, by []config.Binding) TemplateItem {
+	rest := it
+	rest.ID, rest.only = it.ID+".0", nil
+	for _, target := range b.targets {
+		if it.covers(target) && !slices.ContainsFunc(by, func(one config.Binding) bool { return b.bound(it, one).covers(target) }) {
+			rest.only = append(rest.only, target.Name)
+		}
+	}
+	return rest
 }
 
 // bound is an item as a binding does it. Its risk is at least that of the

@@ -146,8 +146,8 @@ func TestBindChains(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{
-		"isos.1 | ISO's are built: pull-unpack-tree | command | lorax-run",
-		"isos.2 | ISO's are built: build-iso-extra | command | lorax-run isos.1",
+		"isos.1 | pull-unpack-tree: ISO's are built | command | lorax-run",
+		"isos.2 | build-iso-extra: ISO's are built | command | lorax-run isos.1",
 		"isos:rocky-9 | ISO's are built | image.check | lorax-run isos.2",
 	}, got); diff != "" {
 		t.Error(diff)
@@ -247,5 +247,36 @@ func TestItemsAreForTheirFormats(t *testing.T) {
 	}
 	if _, err := checklist.Resolve(tpl, []checklist.TargetRef{rpms}); err == nil || !strings.Contains(err.Error(), "none of its items") {
 		t.Errorf("a release of nothing to do: %v", err)
+	}
+}
+
+// A target that no binding is for keeps the item as it was.
+func TestBindLeavesNoTargetOut(t *testing.T) {
+	list := resolved(t, "patch", []config.Binding{
+		{Item: "stage", Uses: "stage"},
+		{Item: "compose", Uses: "command", With: map[string]string{"name": "updates"}, Targets: []config.Name{"rocky-9"}},
+	}, nine, cloud, rpms)
+	for _, want := range []struct {
+		id, uses string
+		kind     checklist.Kind
+		needs    []string
+	}{
+		{"compose:rocky-9", "command", checklist.Step, nil},
+		{"compose.0:sig-9-cloud", "", checklist.Manual, nil},
+		{"stage:rocky-9", "stage", checklist.Step, []string{"compose:rocky-9"}},
+		{"stage:sig-9-cloud", "stage", checklist.Step, []string{"compose.0:sig-9-cloud"}},
+		{"stage.0:core-el9", "stage", checklist.Step, []string{"build:core-el9"}},
+		{"verify-staging:core-el9", "verify", checklist.Check, []string{"build:core-el9", "stage.0:core-el9"}},
+		{"verify-staging:rocky-9", "verify", checklist.Check, []string{"stage:rocky-9", "errata:rocky-9"}},
+	} {
+		it := item(t, list, want.id)
+		if it.Uses != want.uses || it.Kind != want.kind || !slices.Equal(it.Needs, want.needs) {
+			t.Errorf("%s is %+v", want.id, it)
+		}
+	}
+	for _, gone := range []string{"compose:sig-9-cloud", "stage:core-el9", "compose.0:core-el9", "compose.0:rocky-9"} {
+		if it, ok := list.Item(gone); ok {
+			t.Errorf("there is %+v", it)
+		}
 	}
 }

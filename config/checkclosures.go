@@ -14,8 +14,14 @@ func (c *checker) closures() {
 		at := fmt.Sprintf("closures[%d]", i)
 		c.once(names, "closure", string(one.Name), at)
 		refer(c, at+".command", "command", "commands", one.Command, c.r.Commands, func(x *Command) Name { return x.Name })
-		if cmd, ok := c.r.Command(string(one.Command)); ok && !strings.Contains(strings.Join(cmd.Argv, " "), "{repo}") {
-			c.fail(at+".command", fmt.Sprintf("command %s has no {repo}, so it would check the same each time", one.Command), "let its argv hold {repo}, {arch} and {requires}")
+		if cmd, ok := c.r.Command(string(one.Command)); ok {
+			argv := strings.Join(cmd.Argv, " ")
+			switch {
+			case len(cmd.Arch) > 0 || len(cmd.Proofs) > 0:
+				c.fail(at+".command", fmt.Sprintf("command %s has architectures or proofs of its own", one.Command), "leave them out: those of the closure count, and what is listed proves it")
+			case !strings.Contains(argv, "{repo}") || len(one.Arch) > 1 && !strings.Contains(argv, "{arch}"):
+				c.fail(at+".command", fmt.Sprintf("command %s lacks {repo} or {arch}, so it would check the same each time", one.Command), "let its argv hold {repo}, {arch} and {requires}")
+			}
 		}
 		c.arches(at+".architectures", one.Arch, true)
 		if c.sound(at+".repos") && len(one.Repos) == 0 {

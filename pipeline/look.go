@@ -59,7 +59,8 @@ func (e *Engine) look(ctx context.Context, t *config.Target, p *checklist.Pointe
 		}
 	}
 	if parted, ok := e.served[v.Name].(storage.Parted); ok && v.Unseen == "" {
-		v.Warnings = append(v.Warnings, parted.Apart()...)
+		v.Apart = parted.Apart()
+		v.Warnings = append(v.Warnings, v.Apart...)
 	}
 	e.expiry(ctx, t, &v)
 	return v
@@ -110,7 +111,7 @@ func heads(ctx context.Context, s storage.Served, ids []string, before []Snapsho
 		reading.Go(func() error {
 			m, err := s.Head(ctx, id)
 			if err == nil {
-				sv.TwinOf, sv.read = config.Inert(m.TwinOf), true
+				sv.Label, sv.TwinOf, sv.read = config.Inert(m.Label), config.Inert(m.TwinOf), true
 			}
 			return nil // it is read the next time
 		})

@@ -41,6 +41,7 @@ type TargetView struct {
 	Unseen     string   // why it cannot be told what is served, in words; empty where it can
 	Drift      string   // what is served against what the journal says, in words; empty where they agree
 	Warnings   []string // of what production serves, in words
+	Apart      []string // those of them that tell what is half done, and what to do
 	Journal    checklist.Pointers
 	Snapshots  []SnapshotView // newest first
 	Busy       string         // run that is at it
@@ -62,9 +63,20 @@ func (t TargetView) origin(id string) string {
 	return id
 }
 
+// Label is what operators call a snapshot: its id where it has no other name.
+func (t TargetView) Label(id string) string {
+	for _, s := range t.Snapshots {
+		if s.ID == id && s.Label != "" {
+			return s.Label
+		}
+	}
+	return id
+}
+
 // SnapshotView is one snapshot of a target.
 type SnapshotView struct {
 	ID        string
+	Label     string // what operators call it, such as the directory of a tree; empty where that is its id
 	Created   time.Time
 	TwinOf    string
 	Published time.Time // when production last began to serve it, zero if never

@@ -16,6 +16,7 @@ import (
 // Manifest lists what a snapshot holds. It is the file manifest.json in it.
 type Manifest struct {
 	ID       string    `json:"id"`                // the snapshot's UTC time, 20060102T150405Z
+	Label    string    `json:"label,omitempty"`   // what operators call it, where its id is not that
 	Target   string    `json:"target"`            // name of the target
 	Created  time.Time `json:"created"`           // when the build began
 	Revision int64     `json:"revision"`          // what clients compare: Unix seconds, those of ID

@@ -25,12 +25,11 @@ type Call struct {
 	Command config.Command
 	Argv    []string // of the command, its placeholders filled
 	Name    string   // apart from the other calls of a run, such as an architecture; may be empty
+	Arch    string   // that it is run for, may be empty
 	Target  string   // that its item is about, may be empty
 
 	// Say takes what it writes, line by line, harmless and without its secrets.
 	Say func(format string, args ...any)
-
-	words map[string]string
 }
 
 func (c *Call) out(m mask) *output { return &output{log: c.Say, mask: m} }
@@ -42,6 +41,9 @@ func (c *Call) Run(ctx context.Context, env *pipeline.Env) (status string, err e
 	limit := time.Duration(c.Command.Timeout)
 	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %s", limit))
 	defer stop()
+	if err := distant(c.Command); err != nil {
+		return "", err
+	}
 	if c.Command.On != "" {
 		return c.there(ctx, env)
 	}
@@ -94,8 +96,8 @@ func failed(name config.Name, status string, out *output) error {
 // own are the variables that gantry tells of the release.
 func (c *Call) own(env *pipeline.Env) []string {
 	vars := []string{"GANTRY_RELEASE=" + env.Release, "GANTRY_VERSION=" + env.Version, "GANTRY_TARGET=" + c.Target}
-	if arch := c.words["arch"]; arch != "" {
-		vars = append(vars, "GANTRY_ARCH="+arch)
+	if c.Arch != "" {
+		vars = append(vars, "GANTRY_ARCH="+c.Arch)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Command.Env)) {
 		vars = append(vars, name+"="+c.Command.Env[name])

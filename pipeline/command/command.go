@@ -96,7 +96,7 @@ func (s *step) calls(words map[string]string) ([]*Call, error) {
 		if err != nil {
 			return nil, fmt.Errorf("arguments of %s: %w", s.cmd.Name, err)
 		}
-		all = append(all, &Call{Config: s.cfg, Command: s.cmd, Argv: argv, Name: name, Target: s.target, words: own})
+		all = append(all, &Call{Config: s.cfg, Command: s.cmd, Argv: argv, Name: name, Arch: name, Target: s.target})
 	}
 	return all, nil
 }

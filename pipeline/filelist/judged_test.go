@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,8 +18,7 @@ import (
 	"gantry/pipeline/filelist"
 )
 
-// refuses makes sure that planning and running are refused in words, and that no
-// list is touched.
+// refuses makes sure that planning is refused in words.
 func refuses(t *testing.T, b *bench, words ...string) {
 	t.Helper()
 	_, err := b.plan()
@@ -88,6 +89,42 @@ func TestH10ListsWaitForEveryRelease(t *testing.T) {
 			t.Error("a list was written")
 		}
 	})
+}
+
+// TestOtherUser is run as a user who may read less than mirrors do.
+func TestOtherUser(t *testing.T) {
+	root := os.Getenv("GANTRY_FILELIST_OTHER")
+	if root == "" {
+		t.Skip("only run by another test")
+	}
+	b := benchAt(t, root)
+	refuses(t, b, `"mirror/vault/group"`, "cannot be read")
+}
+
+// A directory that mirrors can read and we cannot would be missing in the lists.
+func TestUnreadable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root becomes another user")
+	}
+	b := newBench(t)
+	b.write("mirror/vault/group/file", "x")
+	b.write("mirror/vault/nobody/file", "x")                        // not offered to mirrors, so no matter
+	program := filepath.Join(filepath.Dir(b.root), "filelist.test") // where everybody gets at it
+	if out, err := exec.Command("cp", os.Args[0], program).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for at, mode := range map[string]os.FileMode{b.root: 0o755, filepath.Dir(b.root): 0o755,
+		filepath.Join(b.root, "mirror/vault/group"): 0o750, filepath.Join(b.root, "mirror/vault/nobody"): 0o700} {
+		if err := os.Chmod(at, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(program, "-test.run=^TestOtherUser$")
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), "GANTRY_FILELIST_OTHER="+b.root)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
 func TestShrinking(t *testing.T) {

@@ -1,7 +1,6 @@
 package filelist_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,10 +12,6 @@ import (
 
 	"gantry/pipeline/filelist"
 )
-
-func contextCancelled(t *testing.T) (context.Context, context.CancelFunc) {
-	return context.WithCancel(t.Context())
-}
 
 const list = "[Version]\n2\n\n[Files]\n1767700953\tf\t282\t9.7/media.repo\n1366880149\td-\t4096\t9.7\n\n[Checksums SHA1]\nda39a3ee\t9.7/repomd.xml\n\n[End]\n"
 

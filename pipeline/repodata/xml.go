@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Limits of metadata that is read. A package of 100,000 files has about 10 MiB
@@ -194,4 +195,30 @@ func (d *documentReader) intern(name []byte) string {
 		d.known[s] = s
 	}
 	return s
+}
+
+// instruction checks the declaration of XML, which may stand first only; others
+// are nothing to us.
+func instruction(text []byte, first bool) error {
+	n := nameLength(text)
+	if n == 0 {
+		return errors.New("an instruction without a name")
+	}
+	if string(text[:n]) != "xml" {
+		return legal(text)
+	}
+	a := attributes{text[n:]}
+	if err := a.check(); err != nil {
+		return err
+	}
+	encoding := attribute(&a, "encoding")
+	switch {
+	case !first:
+		return errors.New("a declaration of XML that is not first")
+	case attribute(&a, "version") != "1.0":
+		return errors.New("it is not XML 1.0")
+	case encoding != "" && !strings.EqualFold(encoding, "UTF-8"):
+		return fmt.Errorf("the encoding %q is not read here", clip(encoding))
+	}
+	return nil
 }

@@ -300,7 +300,9 @@ func join(parts []comparison, top change, r *rules) (*difference, error) {
 		return nil, err
 	}
 	d.withhold()
-	if d.touch() || top.old == nil || top.old.mtime != top.new.mtime || !top.new.alike(top.old) {
+	d.touch()
+	// Whatever changes, the top sees a file in the making come and go.
+	if len(d.changes)+len(d.folders) > 0 || top.old == nil || top.old.mtime != top.new.mtime || !top.new.alike(top.old) {
 		d.folders = append(d.folders, top)
 	}
 	slices.SortFunc(d.folders, func(a, b change) int { return cmp.Or(cmp.Compare(a.path(), b.path()), order(a, b)) })
@@ -367,9 +369,9 @@ func (d *difference) comes(p string) bool {
 }
 
 // touch adds the directories in which something comes or goes: their times move,
-// and are set right afterwards. It tells whether the top is one of them.
-func (d *difference) touch() (top bool) {
-	known := map[string]bool{}
+// and are set right afterwards. The top is seen to apart.
+func (d *difference) touch() {
+	known := map[string]bool{".": true}
 	for _, c := range d.folders {
 		known[c.path()] = true
 	}
@@ -378,7 +380,6 @@ func (d *difference) touch() (top bool) {
 			return
 		}
 		known[p] = true
-		top = top || p == "."
 		at, name := splitPath(p)
 		if e := d.folder(p); e != nil { // alike on both sides, or it were known
 			d.folders = append(d.folders, change{dir: at, name: name, old: e, new: e})
@@ -391,7 +392,6 @@ func (d *difference) touch() (top bool) {
 			}
 		}
 	}
-	return top
 }
 
 // folder is the entry of a directory of the source, or of one that stays.

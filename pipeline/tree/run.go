@@ -173,6 +173,9 @@ func (s *syncing) probe(v *survey, home *folder) error {
 			return err
 		}
 	}
+	if len(v.changes)+len(v.folders) == 0 {
+		return nil // and the time of the top stays as it is
+	}
 	temp := newAct(nil).temp("undo")
 	if err := home.link(recordFile, v.to, temp); err != nil {
 		return explained(err)

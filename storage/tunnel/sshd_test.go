@@ -1,6 +1,9 @@
 package tunnel_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,10 +12,12 @@ import (
 	"os/user"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"gantry/config"
+	"gantry/storage/tunnel"
 )
 
 const sshd = "/usr/sbin/sshd"
@@ -105,4 +110,57 @@ PidFile none
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	conn.Close()
+
+	for _, name := range []config.Name{"bastion", "inner"} {
+		var out, errs bytes.Buffer
+		var exit *tunnel.ExitError
+		err = set.Run(t.Context(), name, "echo out; echo err >&2; exit 3", &out, &errs)
+		if !errors.As(err, &exit) || exit.Status != 3 || out.String() != "out\n" || errs.String() != "err\n" {
+			t.Errorf("%v; out %q, err %q", err, &out, &errs)
+		}
+	}
+	wants(t, set.Run(t.Context(), "bastion", "true", io.Discard, io.Discard), "")
+	wants(t, set.Run(t.Context(), "bastion", "kill -s KILL $$", io.Discard, io.Discard), "signal KILL")
+	wants(t, set.Run(t.Context(), "none", "true", io.Discard, io.Discard), "no tunnel")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("enough")
+	if err := set.Run(ctx, "bastion", "echo begun; exec sleep 60", writing(func() { cancel(why) }), io.Discard); !errors.Is(err, why) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// writing does something when it is written to.
+type writing func()
+
+// Write does it.
+func (w writing) Write(b []byte) (int, error) {
+	w()
+	return len(b), nil
+}
+
+// A server that is for forwarding alone opens no session, and says so.
+func TestRunIsRefused(t *testing.T) {
+	b := newBench(t)
+	s := serve(t, b.user)
+	b.knows(s.addr(), s.host)
+	set := b.set(b.tunnel("bastion", s.addr()))
+	err := set.Run(t.Context(), "bastion", "true", io.Discard, io.Discard)
+	wants(t, err, "opens no session")
+	if config.HintOf(err) == "" {
+		t.Error("no hint")
+	}
+}
+
+// A server that does not answer is not waited for longer than is wanted.
+func TestRunStalls(t *testing.T) {
+	b := newBench(t)
+	s := serve(t, b.user)
+	b.knows(s.addr(), s.host)
+	s.stalled.Store(true)
+	set := b.set(b.tunnel("bastion", s.addr()))
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := set.Run(ctx, "bastion", "true", io.Discard, io.Discard); err == nil {
+		t.Error("a server that opens nothing ran it")
+	}
 }

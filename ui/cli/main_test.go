@@ -14,14 +14,23 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/bitflip"
 	"gantry/pipeline/check"
+	"gantry/pipeline/closure"
 	"gantry/pipeline/command"
+	"gantry/pipeline/compose"
 	"gantry/pipeline/deb"
+	"gantry/pipeline/filelist"
+	"gantry/pipeline/hardlink"
+	"gantry/pipeline/image"
+	"gantry/pipeline/job"
 	"gantry/pipeline/oci"
 	"gantry/pipeline/remote"
 	"gantry/pipeline/repodata"
 	"gantry/pipeline/review"
 	"gantry/pipeline/rpm"
+	"gantry/pipeline/torrent"
+	"gantry/pipeline/tree"
 	"gantry/ui/cli"
 )
 
@@ -29,12 +38,16 @@ func trades() cli.Trades {
 	return cli.Trades{
 		Makers: pipeline.Makers{
 			"rpm": rpm.Make, "deb": deb.Make, "oci": oci.Make,
-			"check": check.Make, "command": command.Make, "remote": remote.Make,
+			"check": check.Make, "command": command.Make, "remote": remote.Make, "job": job.Make, "closure": closure.Make,
+			"tree": tree.Make, "compose": compose.Make, "image": image.Make, "torrent": torrent.Make,
+			"hardlink": hardlink.Make, "filelist": filelist.Make, "bitflip": bitflip.Make,
 		},
 		Formats: map[config.Format]pipeline.Trade{
 			config.FormatRPM: {Face: rpm.Face, Clients: rpm.Clients, Arch: rpm.Arch, Compare: repodata.CompareEVR, Review: review.Snapshots},
 			config.FormatDEB: {Tree: deb.Tree, Face: deb.Face, Clients: deb.Clients, Arch: deb.Arch, Expires: deb.Expires, Compare: deb.CompareVersions},
 			config.FormatOCI: {Open: oci.Open, Clients: oci.Clients, Arch: oci.Arch, Compare: oci.CompareVersions},
+
+			config.FormatTree: {Open: tree.Open, Review: review.Trees},
 		},
 	}
 }

@@ -67,14 +67,14 @@ func world(dir, address string) http.Handler {
 	for _, m := range mirrors {
 		mux.Handle("/"+m+"/", http.StripPrefix("/"+m, http.FileServerFS(os.DirFS(filepath.Join(dir, "mnt", "mirrors", m)))))
 	}
-	mux.HandleFunc("/mirrorlist/", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("/mirrorlist/{repo}/{arch}", func(w http.ResponseWriter, r *http.Request) {
 		for _, m := range append(mirrors, "") {
 			host := address
 			if m == "" {
 				host = "127.0.0.1:9" // discard: nobody answers
 				m = "five"
 			}
-			fmt.Fprintf(w, "http://%s/%s/pub/rocky/\n", host, m)
+			fmt.Fprintf(w, "http://%s/%s/pub/rocky/%s/%s/%s/os/\n", host, m, nines, r.PathValue("repo"), r.PathValue("arch"))
 		}
 	})
 	return mux
