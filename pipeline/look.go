@@ -111,7 +111,7 @@ func heads(ctx context.Context, s storage.Served, ids []string, before []Snapsho
 		reading.Go(func() error {
 			m, err := s.Head(ctx, id)
 			if err == nil {
-				sv.Label, sv.TwinOf, sv.read = config.Inert(m.Label), config.Inert(m.TwinOf), true
+				sv.Label, sv.TwinOf, sv.CopyOf, sv.read = config.Inert(m.Label), config.Inert(m.TwinOf), config.Inert(m.CopyOf), true
 			}
 			return nil // it is read the next time
 		})

@@ -48,8 +48,13 @@ type TargetView struct {
 }
 
 // InStep tells whether production serves the packages of staging: the same
-// snapshot, or a twin of it or of what it is a twin of.
+// snapshot, a twin of it or of what it is a twin of, or a copy.
 func (t TargetView) InStep() bool {
+	for _, s := range t.Snapshots {
+		if s.ID == t.Production && s.CopyOf != "" {
+			return s.CopyOf == t.Staging
+		}
+	}
 	return t.origin(t.Staging) == t.origin(t.Production)
 }
 
@@ -79,6 +84,7 @@ type SnapshotView struct {
 	Label     string // what operators call it, such as the directory of a tree; empty where that is its id
 	Created   time.Time
 	TwinOf    string
+	CopyOf    string    // the snapshot of staging that this one of production copies, of a tree
 	Published time.Time // when production last began to serve it, zero if never
 	Current   bool      // production serves it
 

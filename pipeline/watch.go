@@ -75,7 +75,7 @@ func (e *Engine) keepWatch(probe config.Probe, ev Evidence, err error, took time
 		OK: err == nil, Words: config.Inert(ev["status"]), At: e.o.Now(), Took: took,
 	}
 	if err != nil {
-		now.Words = strings.TrimPrefix(config.Inert(err.Error()), "probe "+now.Name+": ")
+		now.Words = brief(config.Inert(err.Error()), now)
 	}
 	e.mu.Lock()
 	before := e.watched[now.Name]
@@ -85,6 +85,15 @@ func (e *Engine) keepWatch(probe config.Probe, ev Evidence, err error, took time
 	e.watched[now.Name] = now
 	e.mu.Unlock()
 	e.signal()
+}
+
+// brief is why a probe failed without what is said beside it: its name and its URL.
+func brief(words string, of Watched) string {
+	words = strings.ReplaceAll(strings.TrimPrefix(words, "probe "+of.Name+": "), of.URL, "it")
+	if first, rest, _ := strings.Cut(words, " "); strings.Contains(first, "://") {
+		words = rest // of a URL with placeholders, which did not answer
+	}
+	return strings.TrimPrefix(words, "it ")
 }
 
 // watchedNow are the probes that are watched, in the order of the configuration;

@@ -16,7 +16,6 @@ import (
 // Manifest lists what a snapshot holds. It is the file manifest.json in it.
 type Manifest struct {
 	ID       string    `json:"id"`                // the snapshot's UTC time, 20060102T150405Z
-	Label    string    `json:"label,omitempty"`   // what operators call it, where its id is not that
 	Target   string    `json:"target"`            // name of the target
 	Created  time.Time `json:"created"`           // when the build began
 	Revision int64     `json:"revision"`          // what clients compare: Unix seconds, those of ID
@@ -28,6 +27,11 @@ type Manifest struct {
 	// Pool lists the files outside the snapshot that its metadata names, sorted;
 	// their paths are relative to the archive.
 	Pool []File `json:"pool,omitempty"`
+
+	// Label is what operators call the snapshot and CopyOf the one of staging that
+	// it copies, where it is a sync of a tree, which has no manifest of its own.
+	Label  string `json:"-"`
+	CopyOf string `json:"-"`
 
 	// Extra holds facts of the trade that built the snapshot, by name.
 	Extra map[string]json.RawMessage `json:"extra,omitempty"`

@@ -145,7 +145,7 @@ func (o *outlet) Manifest(_ context.Context, id string) (m *storage.Manifest, su
 		digest := sha256.Sum256(b)
 		sum = hex.EncodeToString(digest[:])
 		at, err := storage.ParseID(r.ID)
-		m = &storage.Manifest{ID: r.ID, Label: path.Base(r.To), Target: r.Target, Created: r.Begun, Revision: at.Unix(), Base: r.Previous, Release: r.Release,
+		m = &storage.Manifest{ID: r.ID, Label: path.Base(r.To), CopyOf: r.Staged, Target: r.Target, Created: r.Begun, Revision: at.Unix(), Base: r.Previous, Release: r.Release,
 			Extra: map[string]json.RawMessage{"sync": b}}
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 
@@ -53,8 +54,7 @@ func (t *tunnel) execute(ctx context.Context, line string, out, errs io.Writer) 
 		if err != nil {
 			return err
 		}
-		session.Stdout, session.Stderr = out, errs
-		return l.wait(ctx, session, line)
+		return l.wait(ctx, session, line, &gate{to: out}, &gate{to: errs})
 	}
 }
 
@@ -97,8 +97,12 @@ func (l *link) session(ctx context.Context) (*ssh.Session, error) {
 	}
 }
 
-// wait runs the line and waits for its end, or for that of ctx.
-func (l *link) wait(ctx context.Context, session *ssh.Session, line string) error {
+// wait runs the line and waits for its end, or for that of ctx. A server may hold
+// a session open until what runs in it has ended, so that is not waited for.
+func (l *link) wait(ctx context.Context, session *ssh.Session, line string, out, errs *gate) error {
+	session.Stdout, session.Stderr = out, errs
+	defer out.shut()
+	defer errs.shut()
 	ended := make(chan error, 1)
 	if !l.tunnel.own(func() {
 		err := session.Start(line)
@@ -110,15 +114,13 @@ func (l *link) wait(ctx context.Context, session *ssh.Session, line string) erro
 		session.Close()
 		return errClosed
 	}
-	stop := closing(ctx, session)
 	var err error
 	select {
 	case err = <-ended:
 	case <-l.dead:
-		session.Close()
-		err = <-ended
-	}
-	if !stop() {
+		err = l.why
+	case <-ctx.Done():
+		l.tunnel.own(func() { session.Close() }) // a connection that hangs must not hold us
 		return context.Cause(ctx)
 	}
 	session.Close()
@@ -136,4 +138,28 @@ func (l *link) wait(ctx context.Context, session *ssh.Session, line string) erro
 		return why
 	}
 	return errors.New(short(err))
+}
+
+// gate hands on what is written until it is shut.
+type gate struct {
+	mu   sync.Mutex
+	to   io.Writer
+	over bool
+}
+
+// Write hands on.
+func (g *gate) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.over {
+		return 0, io.ErrClosedPipe
+	}
+	return g.to.Write(b)
+}
+
+// shut lets nothing through any more, and waits for what is being written.
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.over = true
 }

@@ -167,6 +167,10 @@ type planJSON struct {
 	Bytes    int64             `json:"bytes" is:"size of what is added or changed"`
 	Warnings []string          `json:"warnings" is:"what to think about first"`
 	Facts    map[string]string `json:"facts,omitempty" is:"what else the plan is bound to"`
+	Undo     bool              `json:"undo,omitempty" is:"it takes back what the item did"`
+	Counts   pipeline.Counts   `json:"counts" is:"how many are added, changed and removed; the lists may be what is notable of them"`
+	Parts    []pipeline.Part   `json:"parts" is:"the same by part, such as repository and architecture"`
+	Alarms   []pipeline.Alarm  `json:"alarms" is:"warnings that the phrase names, each by its word"`
 }
 
 type artifactsJSON struct {
@@ -256,6 +260,7 @@ func newPlanJSON(p pipeline.Plan) *planJSON {
 		Title: p.Title, Target: p.Target, Risk: string(p.Risk), Move: p.Move,
 		Added: list(p.Added), Changed: list(p.Changed), Removed: list(p.Removed),
 		Bytes: p.Bytes, Warnings: list(p.Warnings), Facts: p.Facts,
+		Undo: p.Undo, Counts: p.Count(), Parts: list(p.Parts), Alarms: list(p.Alarms),
 	}
 }
 

@@ -124,18 +124,35 @@ func (a *app) printPlan(p pipeline.Plan, all bool) {
 	if p.Move != nil {
 		fmt.Fprintf(a.out, "  %s  %s -> %s\n", p.Move.Pointer, orNothing(p.Move.From), orNothing(p.Move.To))
 	}
-	if p.Move != nil || len(p.Added)+len(p.Changed)+len(p.Removed) > 0 {
-		fmt.Fprintf(a.out, "  %d added, %d changed, %d removed, %s\n", len(p.Added), len(p.Changed), len(p.Removed), size(p.Bytes))
+	n := p.Count()
+	if p.Move != nil || n != (pipeline.Counts{}) {
+		fmt.Fprintf(a.out, "  %d added, %d changed, %d removed, %s\n", n.Added, n.Changed, n.Removed, size(p.Bytes))
 	}
+	a.printParts(p.Parts)
 	a.printChanges("+", green, p.Added, all)
 	a.printChanges("~", yellow, p.Changed, all)
 	a.printChanges("-", red, p.Removed, all)
+	if named := len(p.Added) + len(p.Changed) + len(p.Removed); named > 0 && named < n.Added+n.Changed+n.Removed {
+		fmt.Fprintf(a.out, "    these %d are the notable ones\n", named)
+	}
 	for _, key := range slices.Sorted(maps.Keys(p.Facts)) {
 		fmt.Fprintf(a.out, "  %s: %s\n", config.Inert(key), config.Inert(p.Facts[key]))
 	}
 	for _, w := range p.Warnings {
 		fmt.Fprintf(a.out, "  %s %s\n", a.paint(a.outTTY, yellow, "warning:"), config.Inert(w))
 	}
+	for _, alarm := range p.Alarms {
+		fmt.Fprintf(a.out, "  %s %s\n", a.paint(a.outTTY, red, "!"+alarm.Word+":"), config.Inert(alarm.Text))
+	}
+}
+
+// printParts prints the counts of a plan by its parts.
+func (a *app) printParts(parts []pipeline.Part) {
+	var rows [][]string
+	for _, p := range parts {
+		rows = append(rows, []string{"    " + config.Inert(p.Name), fmt.Sprintf("+%d", p.Added), fmt.Sprintf("~%d", p.Changed), fmt.Sprintf("-%d", p.Removed), size(p.Bytes)})
+	}
+	a.table(rows)
 }
 
 func (a *app) riskWord(r checklist.Risk) string {

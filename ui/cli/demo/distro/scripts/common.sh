@@ -22,7 +22,7 @@ compose=$top/mnt/compose/$major/Rocky-$revision-$stamp/compose
 trap 'for in in "$top/mnt" "$top/bucket"; do find "$in" ! -type l -newer "$top/clock" -exec touch -r "$top/clock" {} +; done' EXIT
 
 said() { printf '%s :: %s :: %s\n' "$(date '+%Y-%m-%d :: %H:%M:%S')" "${2:-INFO}" "$1"; }
-pause() { sleep "${GANTRY_DEMO_PAUSE:-1}"; }
+pause() { sleep 1; }
 
 # checksums DIR: CHECKSUM of its images, two lines each, written aside.
 checksums() {
