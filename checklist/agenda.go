@@ -6,28 +6,32 @@ import "time"
 // has a window or is late, and what comes free next. more counts the items that
 // wait for some of these.
 func (v View) Agenda() (items []ItemView, more int) {
+	blocked := map[string]bool{}
 	for _, section := range v.Sections {
-		for _, it := range section.Views {
-			switch {
+		for i := range section.Views {
+			blocked[section.Views[i].ID] = section.Views[i].Status == StatusBlocked
+		}
+	}
+	next := func(it *ItemView) bool {
+		for _, id := range it.needs() {
+			if waits, known := blocked[id]; waits || !known {
+				return false
+			}
+		}
+		return true
+	}
+	for _, section := range v.Sections {
+		for i := range section.Views {
+			switch it := &section.Views[i]; {
 			case it.Status.Complete():
-			case it.Status != StatusBlocked || it.Late || !it.Opens.IsZero() || v.next(it):
-				items = append(items, it)
+			case it.Status != StatusBlocked || it.Late || !it.Opens.IsZero() || next(it):
+				items = append(items, *it)
 			default:
 				more++
 			}
 		}
 	}
 	return items, more
-}
-
-// next tells whether nothing that an item waits for waits itself.
-func (v View) next(it ItemView) bool {
-	for _, id := range it.needs() {
-		if need, ok := v.Item(id); !ok || need.Status == StatusBlocked {
-			return false
-		}
-	}
-	return true
 }
 
 // Awaits is the first item that another one waits for; false where it waits for

@@ -20,11 +20,11 @@ func (s *story) early(item, reason string) *story {
 }
 
 func TestEarlyOpening(t *testing.T) {
-	s := flips(t).early("flip", "agreed in the channel")
+	s := flips(t)
 	if got := s.item("flip", checklist.Observed{}); got.Status != checklist.StatusBlocked {
 		t.Errorf("nothing to count from, and it is %s", got.Status)
 	}
-	s.tick("link", "1")
+	s.tick("link", "1").early("flip", "agreed in the channel")
 	got := s.item("flip", checklist.Observed{})
 	if got.Status != checklist.StatusReady || got.Barred != "" || got.Because != "opened early by neil: agreed in the channel" {
 		t.Errorf("opened early: %s, %q, barred %q", got.Status, got.Because, got.Barred)
@@ -52,6 +52,19 @@ func TestEarlyOpening(t *testing.T) {
 	s.early("flip", "").early("link", "no window").early("nowhere", "x")
 	if odd := s.fold().Odd; len(odd) != 3 {
 		t.Errorf("odd: %q", odd)
+	}
+}
+
+// What was agreed was about the window of that day: where its beginning is done
+// anew, the window is another one.
+func TestEarlyOpeningIsOfOneWindow(t *testing.T) {
+	s := flips(t).tick("link", "1").early("flip", "agreed").tick("link", "2")
+	if got := s.item("flip", checklist.Observed{Now: s.now}); got.Status != checklist.StatusWaiting {
+		t.Errorf("the links were made anew, and the flip is %s, %q", got.Status, got.Because)
+	}
+	s.early("flip", "agreed again")
+	if got := s.item("flip", checklist.Observed{Now: s.now}); got.Status != checklist.StatusReady {
+		t.Errorf("opened again: %s", got.Status)
 	}
 }
 

@@ -97,7 +97,7 @@ func (w *viewer) view(id string) *ItemView {
 	v := &ItemView{Item: it, State: st}
 	v.Opens, v.Closes = w.window(it)
 	bar := StatusBlocked
-	if v.Barred = w.waits(it); v.Barred == "" && (st == nil || st.Early == nil) {
+	if v.Barred = w.waits(it); v.Barred == "" && !w.opened(it, st) {
 		if v.Barred = w.shut(it, v.Opens); v.Barred != "" {
 			bar = StatusWaiting
 		}
@@ -269,6 +269,23 @@ func (w *viewer) shut(it Item, opens time.Time) string {
 		}
 	}
 	return words
+}
+
+// opened tells whether somebody opened the window of an item early. That was for
+// the window as it was: where what it counts from was done anew, it is another.
+func (w *viewer) opened(it Item, st *ItemState) bool {
+	if st == nil || st.Early == nil {
+		return false
+	}
+	if it.Window == nil || it.Window.After == "" {
+		return true
+	}
+	after := w.view(it.Window.After)
+	if after == nil {
+		return false
+	}
+	done, ok := after.State.completed()
+	return ok && !done.After(st.Early.Time)
 }
 
 // counted says what the opening of a window was counted from.

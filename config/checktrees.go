@@ -134,6 +134,9 @@ func (c *checker) treeArea(at string, t *Tree, a Area) {
 	if !c.sound(at + ".path") {
 		return
 	}
+	if strings.HasSuffix(at, ".production") && strings.Contains(a.Path, "{suffix}") {
+		c.fail(at+".path", quoted(a.Path)+" holds {suffix}: each release candidate would be served under a name of its own", "leave it out: what is released is {revision}")
+	}
 	if _, err := t.Directory(a, Edition{Major: max(t.Major, 1), Stream: t.Stream}); err != nil {
 		hint := HintOf(err)
 		if hint == "" {

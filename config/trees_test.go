@@ -98,6 +98,7 @@ func TestForestErrors(t *testing.T) {
 		"path of nothing":         {"{root: compose, path: \"{major}/stable\"}", "{root: compose, path: \"{suffix}\"}", []string{`7:38: "" is no directory`}},
 		"path up":                 {"{root: compose, path: \"{major}/stable\"}", "{root: compose, path: \"../{major}\"}", []string{`7:38: "../9" is no directory`}},
 		"path placeholder":        {"{root: compose, path: \"{major}/stable\"}", "{root: compose, path: \"{majr}/stable\"}", []string{`7:38: "{majr}/stable" holds {majr}, which stands for nothing here, known are {major} {minor}`}},
+		"a candidate's own name":  {"path: \"rocky/{revision}\"}", "path: \"rocky/{revision}{suffix}\"}", []string{`"rocky/{revision}{suffix}" holds {suffix}: each release candidate would be served under a name of its own`}},
 		"undo up":                 {"path: \"{major}/stable\"}", "path: \"{major}/stable\", undo: ../x}", []string{`7:62: "../x" is no plain path below root`}},
 		"undo in the tree":        {"path: \"rocky/{revision}\"}", "path: \"rocky/{revision}\", undo: rocky}", []string{"9:19: what syncs of rocky-9 replace (undo: rocky) and production of rocky-9 (rocky/9.1) overlap"}},
 		"undo in another tree":    {"path: \"{major}/stable\"}", "path: \"{major}/stable\", undo: 9/beta/x}", []string{"20:60: what syncs of rocky-9 replace (undo: 9/beta/x) and compose of beta (9/beta) overlap"}},

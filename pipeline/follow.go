@@ -53,7 +53,7 @@ func (e *Engine) follow(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	step, err := e.step(plan.Item)
+	step, err := e.stepOf(plan.Item, plan.Undo)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,12 +39,10 @@ func (e *Engine) gate(ctx context.Context, state checklist.State, plan Plan, inp
 			Reason: fmt.Sprintf("on hold since %s by %s: %s", state.Hold.Time.Format("15:04 MST"), state.Hold.Actor, orNone(state.Hold.Reason)),
 			Hint:   "lift it when the reason is gone: gantry hold --lift"}
 	}
-	if plan.Target != "" && plan.Risk != checklist.Safe {
-		if open := state.OpenRun(plan.Target); open != nil {
-			return &ConflictError{
-				Reason: fmt.Sprintf("%s of %s by %s on %s is not over (run %s)", open.Verb, plan.Target, config.Inert(open.Actor), config.Inert(open.Host), open.Run),
-				Hint:   "wait for it, cancel it (gantry cancel RUN), or, if its console died, settle it: gantry resolve RUN"}
-		}
+	if open := underWay(state, plan); open != nil {
+		return &ConflictError{
+			Reason: fmt.Sprintf("%s of %s by %s on %s is not over (run %s)", open.Verb, cmp.Or(plan.Target, plan.Item.Title), config.Inert(open.Actor), config.Inert(open.Host), open.Run),
+			Hint:   "wait for it, cancel it (gantry cancel RUN), or, if its console died, settle it: gantry resolve RUN"}
 	}
 	if plan.Release == "" {
 		return nil
@@ -61,6 +60,12 @@ func (e *Engine) gate(ctx context.Context, state checklist.State, plan Plan, inp
 		return &ConflictError{Reason: "release " + plan.Release + " has no item " + plan.Item.ID + " any more"}
 	}
 	if plan.Undo {
+		for _, on := range view.RestOn(plan.Item.ID) {
+			if on.Status == checklist.StatusRunning || on.Status == checklist.StatusUnknown {
+				return &ConflictError{Reason: fmt.Sprintf("%s rests on %s and is %s", on.Title, plan.Item.Title, on.Status),
+					Hint: "let it end, or cancel it: gantry runs"}
+			}
+		}
 		switch it.Status {
 		case checklist.StatusDone, checklist.StatusStale, checklist.StatusFailed, checklist.StatusCancelled:
 			return nil
@@ -81,6 +86,28 @@ func (e *Engine) gate(ctx context.Context, state checklist.State, plan Plan, inp
 	}
 	if it.Barred != "" {
 		return &RefusedError{Reason: plan.Item.Title + " may not be done again now: " + it.Barred, Hint: "do that first"}
+	}
+	return nil
+}
+
+// underWay is a run that may change what a plan would change and whose end the
+// journal does not know, or nil. That of the plan's own item shows in its status.
+func underWay(state checklist.State, plan Plan) *checklist.Run {
+	if plan.Risk == checklist.Safe {
+		return nil
+	}
+	if plan.Target != "" {
+		return state.OpenRun(plan.Target)
+	}
+	name := subject(plan)
+	for _, r := range state.Runs {
+		of := state.Release(r.Release)
+		if name == "" || r.Ended != nil || r.Target != "" || r.Risk == checklist.Safe || of == nil || r.Release == plan.Release && r.Item == plan.Item.ID {
+			continue
+		}
+		if item, ok := of.Checklist.Item(r.Item); ok && subject(Plan{Item: item}) == name {
+			return r
+		}
 	}
 	return nil
 }

@@ -105,8 +105,8 @@ func (e *Engine) endless(of func(*checklist.Run) bool) []*checklist.Run {
 func (e *Engine) settle(ctx context.Context, item checklist.Item, release *checklist.ReleaseState) error {
 	last := ""
 	if release != nil && item.ID != "" {
-		if st := release.Items[item.ID]; st != nil && st.Run != nil {
-			last = st.Run.Intent.Run
+		if open := release.Items[item.ID].Open(); open != nil {
+			last = open.Intent.Run
 		}
 	}
 	_, leases := e.locks.(*storage.Leases)

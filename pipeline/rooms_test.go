@@ -16,7 +16,7 @@ func TestRooms(t *testing.T) {
 		t.Skipf("no go command to ask: %v", err)
 	}
 	used := map[string]bool{"sign": true, "check": true, "command": true, "forge": true,
-		"repository": true, "repodata": true, "walk": true, "placeholder": true, "proof": true, "cosign": true, "channel": true, "subscriber": true, "image": true} // by trades
+		"repository": true, "repodata": true, "walk": true, "placeholder": true, "proof": true, "cosign": true, "channel": true, "subscriber": true, "image": true, "aside": true} // by trades
 	dec := json.NewDecoder(strings.NewReader(string(out)))
 	seen := 0
 	for dec.More() {

@@ -174,10 +174,12 @@ func subject(plan Plan) string {
 		return plan.Target
 	}
 	name := plan.Item.Uses
-	if with := plan.Item.With["name"]; with != "" {
+	_, err := config.ParseName(strings.ReplaceAll(name, ".", "-"))
+	if with := plan.Item.With["name"]; with != "" && err == nil {
+		_, err = config.ParseName(with)
 		name += "." + with
 	}
-	if _, err := config.ParseName(strings.ReplaceAll(name, ".", "-")); err != nil {
+	if err != nil {
 		return "" // it is no name of the configuration: the step refuses it
 	}
 	return "uses." + name

@@ -91,7 +91,10 @@ func (e *Engine) plan(ctx context.Context, item checklist.Item, release *checkli
 			return Plan{}, fmt.Errorf("plan %s: %w", strings.ToLower(item.Title), err)
 		}
 	}
-	return p, nil
+	if undo {
+		err = e.takeBack(ctx, &p)
+	}
+	return p, err
 }
 
 // prepare runs what must be built aside before a plan can be made.

@@ -25,14 +25,19 @@ type Watched struct {
 
 // Watch looks once at every probe that is to be watched, at some of them at a
 // time, and returns when all have answered. What comes is shown at once and never
-// journalled. While one look is under way, another one returns at once.
+// journalled. What they have of a release is of the chosen one, else of the oldest
+// that is open. While one look is under way, another one returns at once.
 func (e *Engine) Watch(ctx context.Context) {
 	if !e.watching.TryLock() {
 		return
 	}
 	defer e.watching.Unlock()
 	e.mu.Lock()
-	release := e.chosen(e.fold.Clone())
+	state := e.fold.Clone()
+	release := e.chosen(state)
+	if open := state.OpenReleases(); release == nil && len(open) > 0 {
+		release = open[0]
+	}
 	e.mu.Unlock()
 	id := ""
 	if release != nil {
@@ -93,7 +98,7 @@ func brief(words string, of Watched) string {
 	if first, rest, _ := strings.Cut(words, " "); strings.Contains(first, "://") {
 		words = rest // of a URL with placeholders, which did not answer
 	}
-	return strings.TrimPrefix(words, "it ")
+	return strings.TrimPrefix(strings.TrimPrefix(words, "it: "), "it ")
 }
 
 // watchedNow are the probes that are watched, in the order of the configuration;

@@ -86,16 +86,21 @@ var commands = []struct {
 	{"list", "say the items with their numbers", false},
 	{"item N", "say all about item N", false},
 	{"targets", "say what each target serves", false},
+	{"review TARGET", "say what staging would bring to clients, package by package", false},
+	{"day", "say how all open releases stand, and what the world sees", false},
+	{"choose RELEASE", "work on another of the open releases", false},
 	{"runs", "say the runs, live and past", false},
 	{"plan N", "say what item N would change", false},
 	{"run N", "plan item N and run it; a question comes first unless it is safe", true},
 	{"tick N", "record what was seen for manual item N", true},
 	{"waive N", "skip item N with a reason", true},
-	{"clear N", "take a tick or waiver of item N back", true},
+	{"clear N", "take a tick, a waiver or an early opening of item N back", true},
+	{"undo N", "take back what the console did for item N", true},
+	{"early N", "open the window of item N before its time, with a reason", true},
 	{"promote TARGET...", "put what is staged into production, of several targets together", true},
 	{"rollback TARGET...", "put an earlier snapshot back into production", true},
 	{"resume", "move the targets that a promotion of several did not come to", true},
-	{"undo", "take back what the last promotion of several moved", true},
+	{"undo", "alone: take back what the last promotion of several moved", true},
 	{"verify TARGET", "check production as a client would", true},
 	{"refresh TARGET", "serve the same packages under new metadata", true},
 	{"prune TARGET", "remove snapshots that nobody needs any more", true},
@@ -143,7 +148,13 @@ func (t *talk) obey(word, rest string) error {
 	case "runs":
 		t.runs()
 		return nil
-	case "item", "plan", "run", "tick", "waive", "clear":
+	case "day":
+		return t.day()
+	case "choose":
+		return t.choose(rest)
+	case "review":
+		return t.review(rest)
+	case "item", "plan", "run", "tick", "waive", "clear", "early":
 		it, err := t.item(rest)
 		if err != nil {
 			return err
@@ -154,7 +165,7 @@ func (t *talk) obey(word, rest string) error {
 	case "resume":
 		return t.resume()
 	case "undo":
-		return t.undo()
+		return t.undo(rest)
 	case "cancel":
 		return t.told("asked the run to stop", t.c.Cancel(t.ctx, rest))
 	case "resolve":

@@ -19,6 +19,7 @@ type checklistScreen struct {
 	rows   []checkRow
 	l      list
 	sought string // item that the cursor goes to once it is there
+	of     string // release that the rows are of
 }
 
 // checkRow is a section's heading, where item is nil, or an item.
@@ -36,13 +37,21 @@ func newChecklist(m *model) *checklistScreen {
 func (s *checklistScreen) name() string { return "checklist" }
 func (s *checklistScreen) list() *list  { return &s.l }
 
-// sync keeps the cursor on the item it was on.
+// sync keeps the cursor on the item it was on; in another release it goes to what
+// wants attention there.
 func (s *checklistScreen) sync() {
 	at := ""
 	if it := s.item(); it != nil {
 		at = it.ID
 	}
-	cursor, fresh := s.l.cursor, len(s.rows) == 0
+	of := ""
+	if r := s.m.view.Checklist.Release; r != nil {
+		of = r.ID
+	}
+	cursor, fresh := s.l.cursor, len(s.rows) == 0 || of != s.of
+	if of != s.of {
+		at, s.of = "", of
+	}
 	s.rows = s.rows[:0]
 	for i := range s.m.view.Checklist.Sections {
 		section := &s.m.view.Checklist.Sections[i]
@@ -132,7 +141,7 @@ func (s *checklistScreen) remark(it *checklist.ItemView) line {
 		}
 	case checklist.StatusRunning:
 		if st != nil && st.Run != nil {
-			if r, ok := s.m.runView(st.Run.Run); ok && r.Status.Total > 0 {
+			if r, ok := s.m.runView(st.Run.Run); ok && r.Status.Total > 1 { // of one thing there is no half
 				return line{{fmt.Sprintf("%d%% ", percent(r.Status)), role}}
 			}
 			word += " " + age(now.Sub(st.Run.Started))

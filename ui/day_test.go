@@ -24,7 +24,7 @@ func releaseDay(t *testing.T) *fake {
 			checklist.ItemView{Item: checklist.Item{ID: "bitflip", Title: "Bitflip after 24-48 Hours", Needs: []string{"hardlink"}, Risk: checklist.Production}, Status: checklist.StatusWaiting, Because: "opens tomorrow", Opens: noon.Add(23*time.Hour + 41*time.Minute), Closes: noon.Add(47 * time.Hour)},
 			checklist.ItemView{Item: checklist.Item{ID: "lists", Title: "File lists", Needs: []string{"hardlink"}}, Status: checklist.StatusBlocked},
 			checklist.ItemView{Item: checklist.Item{ID: "done", Title: "Compose Completed"}, Status: checklist.StatusDone}),
-		view("patch-10.1", 0, checklist.ItemView{Item: checklist.Item{ID: "promote", Title: "Promote rocky-10"}, Status: checklist.StatusFailed, Because: "the disk is full", Late: true}),
+		view("patch-10.1", 0, checklist.ItemView{Item: checklist.Item{ID: "promote", Title: "Promote rocky-10"}, Status: checklist.StatusFailed, Because: "the disk is full", Closes: noon.Add(-2 * time.Hour), Late: true}),
 	}
 	f.view.Watched = []pipeline.Watched{
 		{Name: "website", URL: "https://rocky.example/", OK: true, Words: "200", At: noon.Add(-4 * time.Second), Since: noon.Add(-time.Hour), Took: 80 * time.Millisecond},
@@ -38,7 +38,7 @@ func releaseDay(t *testing.T) *fake {
 func TestDay(t *testing.T) {
 	d := drive(t, releaseDay(t), 120, 30, Options{})
 	d.press("7")
-	d.sees("final-9.7-RC2", "due in 2h14m", "11/19", "opens in 23h41m", "Hardlink Run", "patch-10.1", "LATE", "website", "up 1h", "DOWN 2m", "1/3 up")
+	d.sees("final-9.7-RC2", "T-02:14:00", "11/19", "opens in 23h41m", "Hardlink Run", "patch-10.1", "LATE", "website", "up 1h", "DOWN 2m", "DOWN: download", "ETA Nov 22 11:41 LATE", "after Hardlink Run")
 	if strings.Contains(plainText(d.m.View()), "Compose Completed") {
 		t.Error("what is done takes room")
 	}
@@ -51,7 +51,7 @@ func TestDay(t *testing.T) {
 // Enter on an item of another release goes to that release, and to the item.
 func TestDayGoesToAnItem(t *testing.T) {
 	d := drive(t, releaseDay(t), 120, 30, Options{})
-	d.press("7", "down", "down", "enter")
+	d.press("7", "down", "down", "down", "enter")
 	if !d.fake.did("choose patch-10.1") {
 		t.Errorf("asked %q", d.fake.asked)
 	}

@@ -2,13 +2,11 @@ package ui
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
 	"gantry/checklist"
-	"gantry/config"
 	"gantry/pipeline"
 )
 
@@ -24,12 +22,15 @@ type dayScreen struct {
 	looking bool
 }
 
-// dayRow is the heading of a release or of what is watched, an item, or a probe.
+// dayRow is the heading of a release, of what is watched or of what is half done;
+// an item, a probe, or a target that is half done.
 type dayRow struct {
-	view    *checklist.View // of a heading, nil for that of what is watched
+	words   string          // of a heading that is not a release's
+	view    *checklist.View // of the heading of a release, and of an item
 	item    *checklist.ItemView
-	release string // of the item
 	probe   *pipeline.Watched
+	target  *pipeline.TargetView
+	heading bool
 }
 
 // glance is how often the world is looked at while it is shown.
@@ -37,55 +38,64 @@ const glance = 15 * time.Second
 
 func newDay(m *model) *dayScreen {
 	s := &dayScreen{m: m}
-	s.l.skip = func(i int) bool {
-		return i >= 0 && i < len(s.rows) && s.rows[i].item == nil && s.rows[i].probe == nil
-	}
+	s.l.skip = func(i int) bool { return i >= 0 && i < len(s.rows) && s.rows[i].heading }
 	return s
 }
 
 func (s *dayScreen) name() string { return "day" }
 func (s *dayScreen) list() *list  { return &s.l }
 
+// sync keeps the cursor where it was; else it is on the first item.
 func (s *dayScreen) sync() {
-	at := s.key(s.l.cursor)
-	cursor := s.l.cursor
+	at, cursor := s.key(s.l.cursor), s.l.cursor
+	first, found := -1, false
 	s.rows = s.rows[:0]
+	var head *dayRow // drawn once something is below it
 	add := func(r dayRow, text string) {
 		if !matches(text, s.l.wanted) {
 			return
 		}
+		if head != nil {
+			s.rows, head = append(s.rows, *head), nil
+		}
 		s.rows = append(s.rows, r)
-		if k := s.key(len(s.rows) - 1); k == at && k != "" {
-			cursor = len(s.rows) - 1
+		here := len(s.rows) - 1
+		if k := s.key(here); k == at && k != "" {
+			cursor, found = here, true
+		}
+		if first < 0 && r.item != nil {
+			first = here
 		}
 	}
-	for i := range s.m.view.Days {
-		v := &s.m.view.Days[i]
-		add(dayRow{view: v}, "")
-		for j := range v.Sections {
-			for n := range v.Sections[j].Views {
-				it := &v.Sections[j].Views[n]
-				if telling(it) {
-					add(dayRow{item: it, release: v.Release.ID}, it.Title+" "+it.ID+" "+v.Release.ID)
-				}
-			}
+	v := &s.m.view
+	head = &dayRow{heading: true, words: "Half done"}
+	for i := range v.Targets {
+		if t := &v.Targets[i]; halfDone(v, t) {
+			add(dayRow{target: t}, t.Name)
 		}
 	}
-	if len(s.m.view.Watched) > 0 {
-		add(dayRow{}, "")
-	}
-	for i := range s.m.view.Watched {
-		p := &s.m.view.Watched[i]
+	head = &dayRow{heading: true, words: "What the world sees"}
+	for i := range v.Watched {
+		p := &v.Watched[i]
 		add(dayRow{probe: p}, p.Name+" "+p.URL)
+	}
+	for i := range v.Days {
+		day := &v.Days[i]
+		head = &dayRow{heading: true, view: day}
+		if s.l.wanted == "" { // it says something by itself
+			s.rows, head = append(s.rows, *head), nil
+		}
+		items, _ := day.Agenda()
+		for j := range items {
+			it := &items[j]
+			add(dayRow{item: it, view: day}, it.Title+" "+it.ID+" "+day.Release.ID)
+		}
+	}
+	if !found && first >= 0 {
+		cursor = first
 	}
 	s.l.cursor = cursor
 	s.l.resize(len(s.rows))
-}
-
-// telling tells whether an item is worth a line: what somebody can act on, what
-// has a window, and what is out of order.
-func telling(it *checklist.ItemView) bool {
-	return !it.Status.Complete() && (attention(it.Status) || it.Status == checklist.StatusWaiting || it.Late || !it.Opens.IsZero())
 }
 
 func (s *dayScreen) key(i int) string {
@@ -94,9 +104,11 @@ func (s *dayScreen) key(i int) string {
 	}
 	switch r := s.rows[i]; {
 	case r.item != nil:
-		return r.release + " " + r.item.ID
+		return r.view.Release.ID + " " + r.item.ID
 	case r.probe != nil:
 		return "probe " + r.probe.Name
+	case r.target != nil:
+		return "target " + r.target.Name
 	}
 	return ""
 }
@@ -114,158 +126,16 @@ func (s *dayScreen) seek(text string) tea.Cmd {
 	return nil
 }
 
-func (s *dayScreen) head() (title, remark line) {
-	up := 0
-	for _, p := range s.m.view.Watched {
-		if p.OK {
-			up++
-		}
-	}
-	title = own(strong, "Day")
-	if n := len(s.m.view.Watched); n > 0 {
-		role := ok
-		if up < n {
-			role = bad
-		}
-		remark = own(role, fmt.Sprintf("%d/%d up", up, n))
-	}
-	return title, remark
-}
-
-func (s *dayScreen) row(i int) row {
-	r := s.rows[i]
-	mark := "  "
-	if i == s.l.cursor {
-		mark = s.m.theme.glyphs.cursor + " "
-	}
-	switch {
-	case r.item != nil:
-		role := statusRole(r.item.Status)
-		return row{
-			left:  line{{" " + mark, accent}, {s.m.theme.glyphs.status[r.item.Status] + " ", role}, {config.Inert(r.item.Title), plain}},
-			right: s.m.day().remark(r.item),
-		}
-	case r.probe != nil:
-		status, role := checklist.StatusDone, ok
-		if !r.probe.OK {
-			status, role = checklist.StatusFailed, bad
-		}
-		if r.probe.At.IsZero() {
-			status, role = checklist.StatusReady, dim
-		}
-		return row{
-			left:  line{{" " + mark, accent}, {s.m.theme.glyphs.status[status] + " ", role}, {config.Inert(r.probe.Name), plain}, {"  " + config.Inert(r.probe.Words), dim}},
-			right: line{{s.since(r.probe) + " ", role}},
-		}
-	case r.view != nil:
-		return row{left: line{{" " + config.Inert(r.view.Release.ID), heading}, {"  " + s.due(r.view), dim}}, right: s.rest(r.view)}
-	}
-	return row{left: own(heading, " What the world sees")}
-}
-
-// remark is when an item may or must be done, or why it cannot be.
-func (s *dayScreen) remark(it *checklist.ItemView) line {
-	now := s.m.view.Now
-	switch {
-	case it.Late:
-		return own(bad, "LATE ")
-	case it.Status == checklist.StatusWaiting && it.Opens.After(now):
-		return own(warn, "opens in "+took(it.Opens.Sub(now))+" ")
-	case !it.Closes.IsZero() && it.Closes.After(now):
-		return own(warn, took(it.Closes.Sub(now))+" left ")
-	case it.Usual > 0:
-		return line{{string(it.Status), statusRole(it.Status)}, {" ~" + took(it.Usual) + " ", dim}}
-	}
-	return line{{string(it.Status) + " ", statusRole(it.Status)}}
-}
-
-func (s *dayScreen) since(p *pipeline.Watched) string {
-	if p.At.IsZero() {
-		return "not looked yet"
-	}
-	word := "up"
-	if !p.OK {
-		word = "DOWN"
-	}
-	return word + " " + age(s.m.view.Now.Sub(p.Since))
-}
-
-// due words when a release is due.
-func (s *dayScreen) due(v *checklist.View) string {
-	if v.Release.Due.IsZero() {
-		return "no due time"
-	}
-	return "due " + until(v.Release.Due, s.m.view.Now)
-}
-
-// rest is how much of a release is done, and how long the rest takes by itself.
-func (s *dayScreen) rest(v *checklist.View) line {
-	l := own(plain, fmt.Sprintf("%d/%d ", v.Done, v.Total))
-	if v.Left > 0 {
-		l = append(line{{"~" + took(v.Left) + " left  ", dim}}, l...)
-	}
-	return l
-}
-
-func (s *dayScreen) detail(w int) (head, body []line) {
-	r := s.selected()
-	switch {
-	case r.item != nil:
-		it := r.item
-		word, _, label := riskOf(it.Risk)
-		head = []line{said(strong, it.Title), {{" " + word + " ", label}}}
-		body = append(body, line{{s.m.theme.glyphs.status[it.Status] + " " + string(it.Status), statusRole(it.Status)}, {"  of " + config.Inert(r.release), dim}})
-		if it.Because != "" {
-			body = append(body, wrapped(plain, it.Because, w)...)
-		}
-		body = append(body, s.m.window(it)...)
-		if it.Usual > 0 {
-			body = append(body, own(dim, "took "+took(it.Usual)+" before"))
-		}
-		if held := s.blocked(r); len(held) > 0 {
-			body = append(append(body, line{}, own(heading, "What waits for it")), held...)
-		}
-		return head, append(body, line{}, own(dim, "enter goes to it in the checklist"))
-	case r.probe != nil:
-		p := r.probe
-		head = []line{said(strong, p.Name), own(dim, "watched")}
-		body = append(wrapped(plain, config.Inert(p.URL), w), wrapped(plain, config.Inert(p.Words), w)...)
-		if !p.At.IsZero() {
-			body = append(body, own(dim, fmt.Sprintf("looked %s ago, took %s", age(s.m.view.Now.Sub(p.At)), took(p.Took))), own(dim, s.since(p)))
-		}
-		return head, body
-	}
-	return []line{own(strong, "Day"), nil}, wrapped(dim, "No release is open, and no probe of release.yaml has watch: true.", w)
-}
-
-// blocked are the items of a release that need the selected one and wait.
-func (s *dayScreen) blocked(r dayRow) []line {
-	var ls []line
-	for i := range s.m.view.Days {
-		v := &s.m.view.Days[i]
-		if v.Release.ID != r.release {
-			continue
-		}
-		for _, section := range v.Sections {
-			for _, it := range section.Views {
-				for _, need := range it.Needs {
-					if need == r.item.ID && !it.Status.Complete() {
-						ls = append(ls, line{{s.m.theme.glyphs.status[it.Status] + " ", statusRole(it.Status)}, {config.Inert(it.Title), plain}})
-					}
-				}
-			}
-		}
-	}
-	return ls
-}
-
 func (s *dayScreen) danger() checklist.Risk { return checklist.Safe }
 
 func (s *dayScreen) run() string { return "" }
 
 func (s *dayScreen) target() string {
-	if r := s.selected(); r.item != nil {
+	switch r := s.selected(); {
+	case r.item != nil:
 		return r.item.Target
+	case r.target != nil:
+		return r.target.Name
 	}
 	return ""
 }
@@ -273,7 +143,7 @@ func (s *dayScreen) target() string {
 func (s *dayScreen) actions() []action {
 	r := s.selected()
 	return []action{
-		{key: bind("go there", "enter"), when: r.item != nil, why: "no item is selected", do: func() tea.Cmd { return s.visit(r.release, r.item.ID) }},
+		{key: bind("go there", "enter"), when: r.item != nil || r.target != nil, why: "that is nowhere else", do: func() tea.Cmd { return s.visit(r) }},
 		{key: bind("look now", "r"), when: len(s.m.view.Watched) > 0 && !s.looking, why: "it is looked at, or nothing is watched", do: func() tea.Cmd {
 			s.asked = time.Time{}
 			return s.watch()
@@ -282,11 +152,16 @@ func (s *dayScreen) actions() []action {
 	}
 }
 
-// visit goes to an item in the checklist of its release.
-func (s *dayScreen) visit(release, item string) tea.Cmd {
+// visit goes to an item in the checklist of its release, or to a target.
+func (s *dayScreen) visit(r dayRow) tea.Cmd {
 	m := s.m
+	if r.target != nil {
+		m.targets().find(r.target.Name)
+		return m.show(targetsAt)
+	}
+	release := r.view.Release.ID
 	check := m.screens[0].(*checklistScreen)
-	check.l.wanted, check.sought = "", item
+	check.l.wanted, check.sought = "", r.item.ID
 	there := m.show(0)
 	check.sync()
 	if v := m.view.Checklist.Release; v != nil && v.ID == release {

@@ -51,7 +51,14 @@ func (d *dialog) foot(m *model, w int) []line {
 	if m.now().Before(d.armed) && len(state) == 0 && (d.phrase != "" || len(d.answers) > 0) {
 		state = own(dim, "a moment: keys typed before now are dropped")
 	}
-	return append(ls, state, d.choices())
+	ls = append(ls, state)
+	if l := d.choices(); l.width() <= w || len(d.answers) == 0 {
+		return append(ls, l)
+	}
+	for _, a := range d.answers {
+		ls = append(ls, line{{a.key.Help().Key, accent}, {" " + a.key.Help().Desc, plain}})
+	}
+	return append(ls, own(dim, "N or Enter or Esc: no (default)"))
 }
 
 // choices is the keys that answer; the default is spelled out.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/charmbracelet/bubbles/key"
 
@@ -15,6 +16,16 @@ type tab struct {
 }
 
 func (m *model) tabs() []tab {
+	ts := m.tabsBy(" ", 2)
+	if ts[len(ts)-1].end > m.w {
+		ts = m.tabsBy("", 1)
+	}
+	return ts
+}
+
+// tabsBy sets the views with something between number and name, and a gap after
+// each.
+func (m *model) tabsBy(between string, gap int) []tab {
 	var ts []tab
 	x := 1
 	for i, s := range m.screens {
@@ -22,20 +33,18 @@ func (m *model) tabs() []tab {
 		if i == m.at {
 			name = strong
 		}
-		t := line{{fmt.Sprintf("%d ", i+1), accent}, {s.name(), name}}
+		t := line{{fmt.Sprintf("%d%s", i+1, between), accent}, {s.name(), name}}
 		ts = append(ts, tab{t, x, x + t.width()})
-		x += t.width() + 2
+		x += t.width() + gap
 	}
 	return ts
 }
 
 func (m *model) tabLine() line {
-	l := own(plain, " ")
-	for i, t := range m.tabs() {
-		if i > 0 {
-			l = append(l, span{"  ", plain})
-		}
-		l = append(l, t.text...)
+	l, x := line{}, 0
+	for _, t := range m.tabs() {
+		l = append(append(l, span{strings.Repeat(" ", t.x-x), plain}), t.text...)
+		x = t.end
 	}
 	return l
 }

@@ -124,8 +124,11 @@ func (m *model) served(w int) line {
 		l := line{{config.Inert(t.Name) + "  ", dim},
 			{"staging ", plain}, {config.Inert(id(served(&t, t.Staging))) + " " + g.staging, staging},
 			{"   production ", plain}, {config.Inert(id(served(&t, t.Production))) + " " + g.production, production}}
-		if t.Drift != "" {
+		switch {
+		case t.Drift != "":
 			l = append(l, span{"  DRIFT", bad})
+		case t.Staging != "" && !t.InStep() && t.Label(t.Staging) == t.Label(t.Production):
+			l = append(l, span{"  differs", warn}) // by the same name
 		}
 		return l
 	}
@@ -137,6 +140,9 @@ func (m *model) served(w int) line {
 
 // troubleLines is how many lines of trouble stand above every view.
 const troubleLines = 2
+
+// halfLines is the same of what is half done, which ends in what to do.
+const halfLines = 3
 
 // banners are what nobody may overlook.
 func (m *model) banners() []line {
@@ -158,7 +164,13 @@ func (m *model) banners() []line {
 		}
 	}
 	if trouble != "" {
-		ls = append(ls, labelled(" TROUBLE  ", trouble, m.w)...)
+		ls = append(ls, labelled(" TROUBLE  ", trouble, m.w, troubleLines)...)
+	}
+	for i := range m.view.Targets {
+		if t := &m.view.Targets[i]; halfDone(&m.view, t) {
+			ls = append(ls, labelled(" HALF DONE  ", t.Name+": "+t.Apart[0], m.w, halfLines)...)
+			break // the day and the targets have them all
+		}
 	}
 	return append(ls, m.tunnelBanners()...)
 }

@@ -62,9 +62,9 @@ func (m *model) noItem(w int) []line {
 		return wrapped(dim, "Nothing matches the filter; Esc shows all.", w)
 	}
 	if n := len(m.view.Open); n > 1 {
-		ls := wrapped(plain, plural(n, "release is", "releases are")+" open. Start the console on one of them:", w)
+		ls := wrapped(plain, plural(n, "release is", "releases are")+" open. O chooses one of them, 7 shows the day of all:", w)
 		for _, r := range m.view.Open {
-			ls = append(ls, said(strong, "  gantry --release "+r.ID))
+			ls = append(ls, said(strong, "  "+r.ID))
 		}
 		return ls
 	}
@@ -99,7 +99,7 @@ func (m *model) plannedLines(p pipeline.Plan, w int) []line {
 		ls = append(ls, wrapped(bad, "VOID: "+why, w)...)
 	}
 	ls = append(ls, wrapped(plain, p.Title, w)...)
-	return append(append(ls, summary(m, p)...), changes(m, p, w)...)
+	return append(append(ls, summary(m, p, w)...), changes(m, p, w)...)
 }
 
 // marks is what people and the last run said of the item.
@@ -163,6 +163,9 @@ func facts(known map[string]string, w int) []line {
 			continue
 		}
 		shown := config.Inert(name)
+		if known[name] == "" {
+			continue
+		}
 		pad := strings.Repeat(" ", max(0, col-ansi.StringWidth(shown)))
 		if room := w - col - 2; ansi.StringWidth(shown) <= col && ansi.StringWidth(config.Inert(known[name])) <= room {
 			ls = append(ls, line{{shown + pad + "  ", dim}, {config.Inert(known[name]), plain}})
@@ -221,8 +224,12 @@ func (s *checklistScreen) people(it *checklist.ItemView, w int) []line {
 	}
 	add("ask", it.Who)
 	add("owner", r.Checklist.Owner)
-	for _, c := range r.Checklist.Contacts {
-		add("contact", strings.TrimSpace(c.Name+" "+c.Address))
+	for i, all := 0, r.Checklist.Contacts; i < len(all); {
+		text, from := all[i].Name+" "+all[i].Address, i
+		for i++; i < len(all) && all[i].Name == all[from].Name && all[from].Name != ""; i++ {
+			text += ", " + all[i].Address // of a place, such as Mattermost, there may be many
+		}
+		add("contact", strings.TrimSpace(text))
 	}
 	add("channels", strings.Join(r.Checklist.Channels, ", "))
 	if len(ls) > 0 {

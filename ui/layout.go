@@ -44,7 +44,7 @@ func (m *model) layout() layout {
 	h := max(0, m.h-top-l.footer)
 	if m.w >= wide {
 		lw := m.w * 2 / 5
-		if m.focus == onList && (m.at == artifactsAt || m.at == journalAt) {
+		if m.focus == onList && (m.at == artifactsAt || m.at == journalAt || m.at == dayAt) {
 			lw = m.w * 5 / 8 // rows that say more
 		}
 		l.list = rect{0, top, lw, h}

@@ -18,7 +18,7 @@ func newPlanDialog(m *model, p pipeline.Plan) *dialog {
 	word, frame, label := riskOf(p.Risk)
 	d := &dialog{
 		word: word, frame: frame, label: label, title: config.Inert(p.Title),
-		head: func(w int) []line { return summary(m, p) },
+		head: func(w int) []line { return summary(m, p, w) },
 		void: func(m *model) string { return voided(m, p) },
 	}
 	if len(changes(m, p, 80)) > 0 {
@@ -61,13 +61,18 @@ func voided(m *model, p pipeline.Plan) string {
 }
 
 // summary is what a plan does in few lines: from, to, revision, counts.
-func summary(m *model, p pipeline.Plan) []line {
+func summary(m *model, p pipeline.Plan, w int) []line {
 	var ls []line
 	g := &m.theme.glyphs
 	if mv := p.Move; mv != nil {
-		word := span{config.Inert(mv.Pointer) + "  ", plain}
-		ls = append(ls, line{word, {config.Inert(orNone(mv.From)), strong}, {" " + g.arrow + " ", dim}, {config.Inert(mv.To), strong}})
-		if mv.Revision != 0 {
+		t, _ := m.targetView(p.Target)
+		tree := t.Format == string(config.FormatTree)
+		from, to := orNone(t.Label(mv.From)), mv.To
+		if tree {
+			to = "sync " + to
+		}
+		ls = append(ls, line{{config.Inert(mv.Pointer) + "  ", plain}, {config.Inert(from), strong}, {" " + g.arrow + " ", dim}, {config.Inert(to), strong}})
+		if mv.Revision != 0 && !tree { // clients compare none of a tree
 			ls = append(ls, own(dim, fmt.Sprintf("revision %d", mv.Revision)))
 		}
 	}
@@ -82,7 +87,13 @@ func summary(m *model, p pipeline.Plan) []line {
 		ls = append(ls, l)
 	}
 	for _, a := range p.Alarms {
-		ls = append(ls, line{{"!" + a.Word, alarm}, {"  " + config.Inert(a.Text), bad}})
+		for i, l := range wrapped(bad, a.Text, w-len(a.Word)-3) {
+			sign := span{"!" + a.Word, alarm}
+			if i > 0 {
+				sign = span{strings.Repeat(" ", len(a.Word)+1), plain}
+			}
+			ls = append(ls, append(line{sign, {"  ", plain}}, l...))
+		}
 	}
 	if n := len(p.Warnings); n > 0 {
 		ls = append(ls, own(warn, g.warning+" "+plural(n, "WARNING", "WARNINGS")+", first in the list below"))

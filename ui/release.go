@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -29,8 +30,13 @@ func (m *model) askRelease() tea.Cmd {
 		id := open[i].ID
 		return m.act("went to "+id, func(ctx context.Context) error { return m.console.Choose(ctx, id) })
 	}}
-	for _, r := range open {
-		c.rows = append(c.rows, row{left: said(plain, r.ID), right: said(dim, r.Checklist.Title)})
+	for i, r := range open {
+		far := said(dim, r.Checklist.Title)
+		if i < len(m.view.Days) {
+			v := &m.view.Days[i]
+			far = append(m.day().due(v), span{fmt.Sprintf("  %d/%d", v.Done, v.Total), plain})
+		}
+		c.rows = append(c.rows, row{left: said(plain, r.ID), right: far})
 	}
 	m.open(c)
 	return nil
@@ -97,9 +103,17 @@ func (m *model) kindsRead(msg kindsMsg) tea.Cmd {
 }
 
 func (m *model) askVersion(kind string) tea.Cmd {
-	m.open(&prompt{title: "Open a " + kind + " release", asks: "Its version, such as 2025.4.1 or 9.7-RC2. It is about all targets that have it.", done: func(version string) tea.Cmd {
+	m.open(&prompt{title: "Open a " + kind + " release", asks: "Its version, such as 2025.4.1 or 9.7-RC2, and when it is due, if that is known: 9.7 2026-11-24T14:00Z. It is about all targets that have the version.", done: func(text string) tea.Cmd {
+		version, when, _ := strings.Cut(strings.TrimSpace(text), " ")
 		return m.act("opened "+kind+" "+version, func(ctx context.Context) error {
-			id, err := m.console.OpenRelease(ctx, kind, version, time.Time{})
+			due := time.Time{}
+			if when = strings.TrimSpace(when); when != "" {
+				var err error
+				if due, err = checklist.ParseDue(when); err != nil {
+					return err
+				}
+			}
+			id, err := m.console.OpenRelease(ctx, kind, version, due)
 			if err != nil {
 				return err
 			}

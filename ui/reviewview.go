@@ -63,11 +63,7 @@ func (s *reviewScreen) sync() {
 	for i := range s.review.Repos {
 		repo := &s.review.Repos[i]
 		headed := false
-		// What should not happen comes first.
-		for _, group := range []struct {
-			what change
-			pkgs []pipeline.ReviewedPackage
-		}{{downgraded, repo.Downgraded}, {removed, repo.Removed}, {rebuilt, repo.Rebuilt}, {upgraded, repo.Upgraded}, {added, repo.Added}} {
+		for _, group := range changesOf(repo) {
 			for j := range group.pkgs {
 				p := &group.pkgs[j]
 				if !matches(strings.Join([]string{p.Name, p.Arch, p.From, p.To, group.what.word, repo.Name, repo.Arch, strings.Join(p.Advisories, " ")}, " "), s.l.wanted) {
@@ -81,6 +77,17 @@ func (s *reviewScreen) sync() {
 		}
 	}
 	s.l.resize(len(s.rows))
+}
+
+// changed is the packages that differ in one way.
+type changed struct {
+	what change
+	pkgs []pipeline.ReviewedPackage
+}
+
+// changesOf is what differs in a repository; what should not happen comes first.
+func changesOf(r *pipeline.ReviewedRepo) []changed {
+	return []changed{{downgraded, r.Downgraded}, {removed, r.Removed}, {rebuilt, r.Rebuilt}, {upgraded, r.Upgraded}, {added, r.Added}}
 }
 
 func (s *reviewScreen) selected() reviewRow {

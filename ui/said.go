@@ -17,6 +17,9 @@ import (
 func (t *talk) status() {
 	v := t.c.View()
 	name := "no release is open"
+	if len(v.Open) > 1 {
+		name = fmt.Sprintf("%d releases are open, choose one of %s", len(v.Open), config.Inert(releaseIDs(v.Open)))
+	}
 	if r := v.Checklist.Release; r != nil {
 		name = config.Inert(r.Version+" "+r.Kind) + fmt.Sprintf(", %d of %d items complete", v.Checklist.Done, v.Checklist.Total)
 		if !r.Due.IsZero() {
@@ -34,6 +37,13 @@ func (t *talk) status() {
 		t.say("MOVING %s.", groupWords(&g.Group))
 	} else if v.Partial != nil {
 		t.say("PARTIAL %s. Type resume to move the rest, undo to take it back.", groupWords(v.Partial))
+	}
+	for i := range v.Targets {
+		if tv := &v.Targets[i]; halfDone(&v, tv) {
+			for _, words := range tv.Apart {
+				t.say("HALF DONE %s: %s.", config.Inert(tv.Name), config.Inert(words))
+			}
+		}
 	}
 	for _, tunnel := range v.Tunnels {
 		t.say("Tunnel %s is %s.", config.Inert(string(tunnel.Name)), config.Inert(tunnel.String()))
@@ -61,7 +71,10 @@ func (t *talk) list() {
 			t.say("  %d  %s, %s%s", n, config.Inert(it.Title), it.Status, config.Inert(because))
 		}
 	}
-	if n == 0 {
+	switch open := t.c.View().Open; {
+	case n == 0 && len(open) > 1:
+		t.say("%d releases are open; type choose and one of: %s", len(open), config.Inert(releaseIDs(open)))
+	case n == 0:
 		t.say("No release is open; begin one with: gantry open KIND VERSION")
 	}
 }
@@ -84,6 +97,10 @@ func (t *talk) item(which string) (checklist.ItemView, error) {
 func (t *talk) describe(it checklist.ItemView) {
 	word, _, _ := riskOf(it.Risk)
 	t.say("%s: %s, %s, %s", config.Inert(it.Title), it.Kind, word, it.Status)
+	if !it.Opens.IsZero() {
+		now := t.c.View().Now
+		t.say("  Opens %s UTC, %s", clock(it.Opens, now), until(it.Opens, now))
+	}
 	for _, text := range []string{it.Because, it.Help} {
 		if text != "" {
 			t.say("  %s", config.Inert(text))
@@ -108,10 +125,13 @@ func (t *talk) describe(it checklist.ItemView) {
 func (t *talk) targets() {
 	v := t.c.View()
 	for _, tv := range v.Targets {
-		word, _ := same(&tv)
+		word, _ := same(&v, &tv)
 		t.say("%s: staging %s, production %s, %s", config.Inert(tv.Name), config.Inert(served(&tv, tv.Staging)), config.Inert(served(&tv, tv.Production)), word)
 		if tv.Unseen != "" {
 			t.say("  UNSEEN: %s", config.Inert(tv.Unseen))
+		}
+		for _, words := range tv.Warnings {
+			t.say("  WARNING: %s", config.Inert(words))
 		}
 		if g := v.Partial; g != nil && slices.Contains(g.Targets, tv.Name) {
 			if _, moved := g.Moved[tv.Name]; moved {
@@ -144,9 +164,16 @@ func (t *talk) sayPlan(p pipeline.Plan) {
 	if mv := p.Move; mv != nil {
 		t.say("  %s from %s to %s, revision %d", config.Inert(mv.Pointer), config.Inert(orNone(mv.From)), config.Inert(mv.To), mv.Revision)
 	}
-	t.say("  %d added, %d changed, %d removed, %s", len(p.Added), len(p.Changed), len(p.Removed), size(p.Bytes))
+	n := p.Count()
+	t.say("  %d added, %d changed, %d removed, %s", n.Added, n.Changed, n.Removed, size(p.Bytes))
+	for _, a := range p.Alarms {
+		t.say("  ALARM %s: %s; the phrase names it as !%s", config.Inert(a.Word), config.Inert(a.Text), config.Inert(a.Word))
+	}
 	for _, w := range p.Warnings {
 		t.say("  WARNING: %s", config.Inert(w))
+	}
+	for _, part := range p.Parts {
+		t.say("  of %s: %d added, %d changed, %d removed, %s", config.Inert(part.Name), part.Added, part.Changed, part.Removed, size(part.Bytes))
 	}
 	for _, c := range p.Added {
 		t.say("  added %s %s", config.Inert(c.Name), config.Inert(c.To))

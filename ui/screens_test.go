@@ -89,6 +89,10 @@ func TestGoldenScreens(t *testing.T) {
 		{"promote", 100, 34, Options{}, func(d *driver) {
 			d.press("3", "p").wait(armDelay).typed("core-el9 +17", 50e6)
 		}, true},
+		{"sync-100x34", 100, 34, Options{}, func(d *driver) { d.press("3", "p").wait(armDelay).typed("rocky-9 +41288", 50e6) }, true},
+		{"sync-60x24", 60, 24, Options{ASCII: true, NoColor: true}, func(d *driver) { d.press("3", "p").wait(armDelay) }, false},
+		{"trees-110x26", 110, 26, Options{}, func(d *driver) { d.press("3") }, false},
+		{"trees-half-80x24", 80, 24, Options{}, func(d *driver) { d.press("3", "down", "down") }, false},
 		{"marked-80x24", 80, 24, Options{}, func(d *driver) { d.press("3", "m") }, false},
 		{"group", 100, 34, Options{}, func(d *driver) { d.press("3", "m", "p").wait(armDelay) }, true},
 		{"group-60x20", 60, 20, Options{}, func(d *driver) { d.press("3", "m", "p").wait(armDelay) }, false},
@@ -112,6 +116,12 @@ func TestGoldenScreens(t *testing.T) {
 				if strings.HasPrefix(tt.name, part) {
 					f = several(t)
 				}
+			}
+			if strings.HasPrefix(tt.name, "sync") || strings.HasPrefix(tt.name, "trees") {
+				f = distribution(t)
+			}
+			if strings.HasPrefix(tt.name, "sync") {
+				f.view.Targets = f.view.Targets[:2] // none is half done
 			}
 			if strings.HasPrefix(tt.name, "day") {
 				f = releaseDay(t)

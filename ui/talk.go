@@ -31,6 +31,7 @@ func (t *talk) about(word string, it checklist.ItemView) error {
 		"tick":  {orElse(it.Asks, "What did you see?"), t.c.Tick},
 		"waive": {"Why is it skipped?", t.c.Waive},
 		"clear": {"Why is it taken back?", t.c.Clear},
+		"early": {"Why is it done before its time?", t.c.Early},
 	}
 	switch word {
 	case "item":
@@ -67,15 +68,15 @@ func (t *talk) begin(job pipeline.Job, look bool) error {
 		return nil
 	}
 	typed, ok := "", false
-	switch p.Risk {
-	case checklist.Safe:
-		ok = true
-	case checklist.Production:
-		t.say("This changes PRODUCTION. To confirm, type: %s", config.Inert(p.Phrase()))
+	word, _, _ := riskOf(p.Risk)
+	switch {
+	case p.Guarded():
+		t.say("This changes %s. To confirm, type: %s", word, config.Inert(p.Phrase()))
 		typed, ok = t.ask("phrase (empty leaves everything as it is): ")
 		ok = ok && typed == p.Phrase()
+	case p.Risk == checklist.Safe:
+		ok = true
 	default:
-		word, _, _ := riskOf(p.Risk)
 		typed, ok = t.ask("Run this (" + word + ")? y/N: ")
 		ok = ok && (typed == "y" || typed == "yes")
 		typed = ""

@@ -35,8 +35,15 @@ func (t *talk) resume() error {
 	return t.beginGroup(remaining(g))
 }
 
-// undo plans the way back of what the last group moved.
-func (t *talk) undo() error {
+// undo plans the way back of what an item did, or of what the last group moved.
+func (t *talk) undo(which string) error {
+	if which != "" {
+		it, err := t.item(which)
+		if err != nil {
+			return err
+		}
+		return t.begin(pipeline.Job{Item: it.ID, Undo: true}, false)
+	}
 	g := t.c.View().Group
 	if g == nil || len(g.Moved) == 0 {
 		return &pipeline.RefusedError{Reason: "no promotion of several targets moved anything"}

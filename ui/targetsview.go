@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -44,6 +45,17 @@ func (s *targetScreen) sync() {
 	s.l.resize(len(s.rows))
 }
 
+// find puts the cursor on a target.
+func (s *targetScreen) find(name string) {
+	s.l.wanted = ""
+	s.sync()
+	for i, at := range s.rows {
+		if s.m.view.Targets[at].Name == name {
+			s.l.cursor = i
+		}
+	}
+}
+
 func (s *targetScreen) selected() *pipeline.TargetView {
 	if s.l.cursor < 0 || s.l.cursor >= len(s.rows) || s.rows[s.l.cursor] >= len(s.m.view.Targets) {
 		return nil
@@ -72,12 +84,14 @@ func (s *targetScreen) head() (title, remark line) {
 }
 
 // same words how staging stands to production.
-func same(t *pipeline.TargetView) (string, role) {
+func same(v *pipeline.View, t *pipeline.TargetView) (string, role) {
 	switch {
 	case t.Unseen != "":
 		return "UNSEEN", bad
 	case t.Drift != "":
 		return "DRIFT", bad
+	case halfDone(v, t):
+		return "HALF DONE", warn
 	case t.Busy != "":
 		return "busy", accent
 	case t.Staging == "":
@@ -99,7 +113,7 @@ func (s *targetScreen) row(i int) row {
 	if i == s.l.cursor {
 		mark = s.m.theme.glyphs.cursor + " "
 	}
-	word, role := same(t)
+	word, role := same(&s.m.view, t)
 	if w, r := s.m.inGroup(t); w != "" && t.Drift == "" && t.Unseen == "" {
 		word, role = w, r
 	}
@@ -108,9 +122,25 @@ func (s *targetScreen) row(i int) row {
 		box = s.m.theme.glyphs.marked + " "
 	}
 	return row{
-		left:  line{{" " + mark + box, accent}, {config.Inert(t.Name), plain}, {"  " + config.Inert(t.Format), dim}},
+		left:  append(line{{" " + mark + box, accent}, {config.Inert(t.Name), plain}}, s.m.labels(t)...),
 		right: line{{word + " ", role}},
 	}
+}
+
+// labels are the names of what a target serves; its format where they have none.
+func (m *model) labels(t *pipeline.TargetView) line {
+	g := &m.theme.glyphs
+	var l line
+	if name := t.Label(t.Staging); name != t.Staging {
+		l = append(l, span{"  " + config.Inert(name) + " " + g.staging, staging})
+	}
+	if name := t.Label(t.Production); name != t.Production {
+		l = append(l, span{"  " + config.Inert(name) + " " + g.production, production})
+	}
+	if len(l) == 0 {
+		return line{{"  " + config.Inert(t.Format), dim}}
+	}
+	return l
 }
 
 func (s *targetScreen) danger() checklist.Risk { return checklist.Production }
@@ -135,11 +165,11 @@ func (s *targetScreen) detail(w int) (head, body []line) {
 		return []line{own(strong, "Target"), nil}, wrapped(dim, "No target; release.yaml names them.", w)
 	}
 	m, g := s.m, &s.m.theme.glyphs
-	word, role := same(t)
+	word, role := same(&m.view, t)
 	head = []line{said(strong, t.Name), {{word, role}}}
 	body = append(m.groupDetail(t, w), []line{
-		{{g.staging + " staging     ", staging}, {config.Inert(served(t, t.Staging)), strong}},
-		{{g.production + " production  ", production}, {config.Inert(served(t, t.Production)), strong}},
+		append(line{{g.staging + " staging     ", staging}}, pointed(t, t.Staging)...),
+		append(line{{g.production + " production  ", production}}, pointed(t, t.Production)...),
 	}...)
 	if t.Unseen != "" {
 		body = append(body, wrapped(bad, "UNSEEN: it cannot be told what is served: "+t.Unseen, w)...)
@@ -156,7 +186,7 @@ func (s *targetScreen) detail(w int) (head, body []line) {
 			body = append(body, wrapped(warn, "Nobody knows how it ended; u looks.", w)...)
 		}
 	}
-	for _, words := range t.Warnings {
+	for _, words := range t.Warnings { // those of what is half done among them
 		body = append(body, wrapped(warn, config.Inert(words), w)...)
 	}
 	if t.URL != "" {
@@ -168,7 +198,11 @@ func (s *targetScreen) detail(w int) (head, body []line) {
 	if p, ok := m.plans[t.Name]; ok {
 		body = append(body, m.plannedLines(p, w)...)
 	}
-	body = append(body, line{}, own(heading, plural(len(t.Snapshots), "snapshot", "snapshots")+", newest first"))
+	one, many := "snapshot", "snapshots"
+	if t.Format == string(config.FormatTree) {
+		one, many = "sync", "syncs"
+	}
+	body = append(body, line{}, own(heading, plural(len(t.Snapshots), one, many)+", newest first"))
 	for _, sn := range t.Snapshots {
 		body = append(body, s.snapshot(t, sn))
 	}
@@ -180,7 +214,25 @@ func served(t *pipeline.TargetView, id string) string {
 	if t.Unseen != "" {
 		return "unseen"
 	}
-	return orNone(id)
+	return orNone(t.Label(id))
+}
+
+// pointed is the same with its id, where it goes by another name.
+func pointed(t *pipeline.TargetView, id string) line {
+	l := own(strong, config.Inert(served(t, id)))
+	if t.Unseen == "" && t.Label(id) != id {
+		l = append(l, span{"  sync " + config.Inert(id), dim})
+	}
+	return l
+}
+
+// halfDone tells whether something of a target was begun that nobody goes on
+// with.
+func halfDone(v *pipeline.View, t *pipeline.TargetView) bool {
+	if len(t.Apart) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(v.Runs, func(r pipeline.RunView) bool { return r.Live && r.Run.Run == t.Busy })
 }
 
 // snapshot is one line about a snapshot: its id, who serves it, its history.
@@ -197,6 +249,9 @@ func (s *targetScreen) snapshot(t *pipeline.TargetView, sn pipeline.SnapshotView
 		mark, word = span{g.staging + " ", staging}, "  staging"
 	}
 	l := line{mark, {config.Inert(sn.ID), plain}, {word, strong}}
+	if sn.Label != "" {
+		l = line{mark, {config.Inert(sn.ID), plain}, {"  " + config.Inert(sn.Label), strong}, {word, strong}}
+	}
 	if !sn.Published.IsZero() {
 		l = append(l, span{"  published " + age(now.Sub(sn.Published)) + " ago", dim})
 	}
@@ -239,7 +294,7 @@ func (s *targetScreen) actions() []action {
 			return m.plan(pipeline.Job{Verb: "promote", Target: name}, "promote "+name, true)
 		}},
 		{key: bind("verify", "v"), writes: true, when: here && t.Production != "", do: do("verify")},
-		{key: bind("refresh", "R"), writes: true, when: free && t.Production != "", why: why, do: do("refresh")},
+		{key: bind("refresh", "R"), writes: true, when: free && t.Production != "" && t.Format != string(config.FormatTree), why: why, do: do("refresh")},
 		{key: bind("prune", "X"), writes: true, when: free && len(t.Snapshots) > 0, why: why, do: do("prune")},
 		{key: bind("cancel run", "c"), writes: true, when: known && r.Live, do: func() tea.Cmd { return m.askCancel(r) }},
 		{key: bind("resolve", "u"), writes: true, when: known && !r.Live && r.Ended == nil, do: func() tea.Cmd { return m.resolve(r) }},

@@ -24,6 +24,12 @@ type desk struct {
 // newDesk opens the console on a small real release in a terminal of a size.
 func newDesk(t *testing.T, w, h int) *desk {
 	t.Helper()
+	return newDeskOf(t, "packyard", "enter run", w, h)
+}
+
+// newDeskOf does so on a demo, and waits for words of its first screen.
+func newDeskOf(t *testing.T, demo, words string, w, h int) *desk {
+	t.Helper()
 	if _, err := exec.LookPath("tmux"); err != nil {
 		if os.Getenv("GANTRY_REQUIRE_CLIENTS") == "1" {
 			t.Fatal("tmux is required and not here")
@@ -43,9 +49,9 @@ func newDesk(t *testing.T, w, h int) *desk {
 	d.tmux("-u", "-f", "/dev/null", "new-session", "-d", "-s", "desk", "-x", fmt.Sprint(w), "-y", fmt.Sprint(h),
 		"env -u CI LC_ALL=C.UTF-8 NO_COLOR= PS1='shell> ' sh")
 	d.sees("shell>")
-	d.keys("stty -g >" + short + "/before; " + d.gantry + " demo packyard --dir " + d.dir + "; stty -g >" + short + "/after; cat " + short + "/before " + short + "/after | uniq | wc -l")
+	d.keys("stty -g >" + short + "/before; " + d.gantry + " demo " + demo + " --dir " + d.dir + "; stty -g >" + short + "/after; cat " + short + "/before " + short + "/after | uniq | wc -l")
 	d.press("Enter")
-	d.sees("enter run")
+	d.sees(words)
 	return d
 }
 
@@ -167,7 +173,7 @@ func (d *desk) work(title string) {
 	d.sees(stands("✔", title))
 }
 
-var phraseLine = regexp.MustCompile(`read this off and type it, then Enter:[^\n]*\n[│┃ ]*([a-z0-9-]+ \+\d+(?: ~\d+)? -\d+ [0-9a-f]{6}) `)
+var phraseLine = regexp.MustCompile(`read this off and type it, then Enter:[^\n]*\n[│┃ ]*([a-z0-9-]+ \+\d+(?: ~\d+)? -\d+(?: ![a-z-]+)* [0-9a-f]{6}) `)
 
 // phrase waits for the red dialog and reads its phrase off.
 func (d *desk) phrase() string {

@@ -58,16 +58,17 @@ func (m *model) tunnelBanners() []line {
 		if t.Reason != "" {
 			text += "; what needs it tries again"
 		}
-		ls = append(ls, labelled(" DOWN  ", text, m.w)...)
+		ls = append(ls, labelled(" DOWN  ", text, m.w, troubleLines)...)
 	}
 	return ls
 }
 
-// labelled is a text beneath a label in the failed colour, in a few lines at most.
-func labelled(label, text string, w int) []line {
+// labelled is a text beneath a label in the failed colour, in so many lines at
+// most.
+func labelled(label, text string, w, most int) []line {
 	var ls []line
 	for i, l := range wrapped(plain, text, w-len(label)-1) {
-		if i == troubleLines {
+		if i == most {
 			break // the journal's view has the rest
 		}
 		ls = append(ls, append(line{{label, bad}}, l...))

@@ -354,7 +354,7 @@ func TestNothingToWalk(t *testing.T) {
 	}
 	f.view.Open = []*checklist.ReleaseState{rel, {Opened: checklist.Opened{ID: "rc-9.7"}}}
 	d = drive(t, f, 80, 24, Options{})
-	d.sees("2 releases are open", "gantry --release rc-9.7")
+	d.sees("2 releases are open", "O chooses one of them", "rc-9.7")
 	f.view.Targets, f.view.Runs, f.staged, f.events = nil, nil, nil, nil
 	d = drive(t, f, 80, 24, Options{})
 	for _, k := range []string{"2", "3", "4", "5"} {

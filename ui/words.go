@@ -82,6 +82,15 @@ func clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04")
 }
 
+// minute writes a time to come without its seconds, which nobody can foretell.
+func minute(t, now time.Time) string {
+	t, now = t.UTC(), now.UTC()
+	if t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04")
+	}
+	return t.Format("Jan 2 15:04")
+}
+
 // short cuts the year and the seconds off a snapshot's id, where room is scarce.
 func short(id string) string {
 	if len(id) != len("20060102T150405Z") {

@@ -52,6 +52,7 @@ type place struct {
 	root, path string // both absolute; path is below root
 	edition    config.Edition
 	mode       uint32 // its permission bits
+	is         inode
 }
 
 // name is what operators call it.
@@ -81,9 +82,7 @@ func (f flip) find(env *pipeline.Env) (p place, err error) {
 	if err != nil {
 		return p, err
 	}
-	if err := root.Close(); err != nil {
-		return p, err
-	}
+	defer root.Close()
 	var st unix.Stat_t
 	switch err := unix.Lstat(p.path, &st); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -93,7 +92,12 @@ func (f flip) find(env *pipeline.Env) (p place, err error) {
 	case uint32(st.Mode)&unix.S_IFMT != unix.S_IFDIR:
 		return p, &pipeline.RefusedError{Reason: p.path + " is no directory", Hint: "a link's own mode keeps nobody out: put the edition's directory there"}
 	}
-	p.mode = uint32(st.Mode) & 0o7777
+	p.mode, p.is = uint32(st.Mode)&0o7777, inode{uint64(st.Dev), st.Ino}
+	below, err := root.Below(dir) // a link on the way leads to what another tree serves
+	if err != nil {
+		return p, err
+	}
+	defer below.Close()
 	return p, nil
 }
 
@@ -139,9 +143,19 @@ func (f flip) Inputs(_ context.Context, env *pipeline.Env) (string, error) {
 
 func octal(mode uint32) string { return fmt.Sprintf("%04o", mode) }
 
-// top opens the directory itself, never through a link.
+// top opens the directory itself, never through a link, and no other one that took
+// its place since it was found.
 func (p place) top() (*os.File, error) {
 	f, err := os.OpenFile(p.path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err == nil {
+		var st unix.Stat_t
+		if err = unix.Fstat(int(f.Fd()), &st); err == nil && (inode{uint64(st.Dev), st.Ino}) != p.is {
+			err = errAnother
+		}
+		if err != nil {
+			f.Close()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the directory of %s: %w", p.name(), err)
 	}

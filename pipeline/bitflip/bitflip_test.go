@@ -506,3 +506,44 @@ func TestCancelled(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// Only the directory that was planned is flipped: none that a link leads to, and
+// none of another sync.
+func TestFlipIsOfThePlan(t *testing.T) {
+	b := newBench(t, `closed: "0750"`)
+	plan, err := b.step.Plan(t.Context(), b.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := plan
+	late.Facts = map[string]string{"directory": b.top, "last sync": "20261120T120000Z"}
+	var conflict *pipeline.ConflictError
+	if _, err := b.step.Run(t.Context(), b.env, late, pipeline.NewProgress(nil)); !errors.As(err, &conflict) {
+		t.Errorf("a plan from before the last sync: %v", err)
+	}
+
+	pub := filepath.Join(b.dir, "prod/pub")
+	if err := os.Rename(pub, filepath.Join(b.dir, "prod/vault")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("vault", pub); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.step.Run(t.Context(), b.env, plan, pipeline.NewProgress(nil)); err == nil || !strings.Contains(err.Error(), "pub is a link") {
+		t.Errorf("a link on the way was followed: %v", err)
+	}
+	if fi, err := os.Stat(b.top); err != nil || fi.Mode().Perm() != 0o750 {
+		t.Errorf("%v %v", fi.Mode(), err)
+	}
+}
+
+// Nothing is not opened: it would be announced as a release.
+func TestH24NothingIsNotOpened(t *testing.T) {
+	b := newBench(t, `closed: "0750"`)
+	for path := range files {
+		if err := os.RemoveAll(filepath.Join(b.top, strings.Split(path, "/")[0])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.refused(b.step, "is empty")
+}

@@ -34,6 +34,9 @@ func (f flip) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, error
 	if err := root.Close(); err != nil {
 		return pipeline.Plan{}, err
 	}
+	if f.open && s.paths == 0 {
+		return pipeline.Plan{}, &pipeline.RefusedError{Reason: p.path + " is empty: there is nothing to open", Hint: "sync the edition to production first"}
+	}
 	outside, err := f.ask(ctx, p.edition, s.repomd)
 	if err != nil {
 		return pipeline.Plan{}, err

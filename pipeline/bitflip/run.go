@@ -33,8 +33,12 @@ func (f flip) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.settled(ctx, env); err != nil {
+	sync, err := f.settled(ctx, env)
+	if err != nil {
 		return nil, err
+	}
+	if plan.Inputs != octal(to) || plan.Facts["directory"] != at.path || plan.Facts["last sync"] != sync {
+		return nil, &pipeline.ConflictError{Reason: "the plan was for another directory or mode, or before another sync", Hint: "plan again"}
 	}
 	p.Phase("look at every path", pipeline.Files, 0)
 	root, s, err := f.look(ctx, at)

@@ -52,6 +52,12 @@ func (f flip) look(ctx context.Context, p place) (*walk.Root, *survey, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if top, err := p.top(); err != nil {
+		root.Close()
+		return nil, nil, err
+	} else {
+		top.Close()
+	}
 	top, err := walk.Read(ctx, root, walk.Options{})
 	s := &survey{parts: map[string]*pipeline.Part{}, names: map[inode]int{}, links: map[inode]link{}}
 	if err == nil {

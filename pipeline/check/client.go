@@ -84,12 +84,20 @@ func origin(u *url.URL) string {
 // special are the addresses, besides those net/netip knows of, that lead to no
 // public host: RFC 6890 and its successors.
 var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"),     // this network
-	netip.MustParsePrefix("100.64.0.0/10"), // behind a provider's NAT
-	netip.MustParsePrefix("192.0.0.0/24"),  // protocol assignments
-	netip.MustParsePrefix("198.18.0.0/15"), // benchmarks
-	netip.MustParsePrefix("240.0.0.0/4"),   // reserved, and broadcast
-	netip.MustParsePrefix("fec0::/10"),     // site-local, of old
+	netip.MustParsePrefix("0.0.0.0/8"),       // this network
+	netip.MustParsePrefix("100.64.0.0/10"),   // behind a provider's NAT
+	netip.MustParsePrefix("192.0.0.0/24"),    // protocol assignments
+	netip.MustParsePrefix("198.18.0.0/15"),   // benchmarks
+	netip.MustParsePrefix("192.88.99.0/24"),  // relays of 6to4, of old
+	netip.MustParsePrefix("240.0.0.0/4"),     // reserved, and broadcast
+	netip.MustParsePrefix("::/96"),           // IPv4 in IPv6, of old
+	netip.MustParsePrefix("::ffff:0:0:0/96"), // IPv4, translated (SIIT)
+	netip.MustParsePrefix("64:ff9b:1::/48"),  // NAT64 of a network's own
+	netip.MustParsePrefix("100::/64"),        // nowhere
+	netip.MustParsePrefix("2001::/23"),       // protocol assignments, with Teredo, which holds an IPv4 address
+	netip.MustParsePrefix("2002::/16"),       // 6to4, which holds another
+	netip.MustParsePrefix("5f00::/16"),       // segments of a network
+	netip.MustParsePrefix("fec0::/10"),       // site-local, of old
 }
 
 // nat64 carries an IPv4 address in its last four bytes (RFC 6052).

@@ -6,15 +6,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"path"
 	"strings"
 	"time"
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 	"gantry/pipeline/repodata"
+	"gantry/pipeline/walk"
 )
 
 // generation is the metadata of a repository at a time.
@@ -59,17 +59,18 @@ func (m mirrors) ours(ctx context.Context, env *pipeline.Env) (map[string]genera
 		return nil, err
 	}
 	read := func(repo string) ([]byte, error) {
-		root, err := os.OpenRoot(m.cfg.Path(tree.Production.Root))
+		mount, err := walk.Open(m.cfg.Path(tree.Production.Root), tree.Production.Mount)
+		if err != nil {
+			return nil, err
+		}
+		defer mount.Close()
+		root, err := mount.Below(".")
 		if err != nil {
 			return nil, err
 		}
 		defer root.Close()
-		f, err := root.Open(path.Join(dir, repo, repodata.Path))
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		return io.ReadAll(io.LimitReader(f, repodata.MaxRepomd))
+		repomd, _, err := aside.Read(root, path.Join(dir, repo, repodata.Path), repodata.MaxRepomd)
+		return repomd, err
 	}
 	if _, _, remote := m.cfg.StoreOf(tree.Production.Root); remote {
 		base, err := m.target.Address(edition)

@@ -58,6 +58,9 @@ func TestFence(t *testing.T) {
 		"10.2.0.1:80": false, "127.0.0.1:80": false, "[::1]:80": false, "[::ffff:127.0.0.1]:80": false, "169.254.169.254:80": false,
 		"[::ffff:169.254.169.254]:80": false, "[64:ff9b::a9fe:a9fe]:80": false, "[64:ff9b::10.1.2.3]:80": false,
 		"192.168.0.1:80": false, "[fe80::1%lo]:80": false, "0.0.0.0:80": false, "[::]:80": false, "nonsense": false,
+		"100.64.0.1:80": false, "0.1.2.3:80": false, "255.255.255.255:80": false, "[::127.0.0.1]:80": false, "[::ffff:0:127.0.0.1]:80": false,
+		"[64:ff9b:1::7f00:1]:80": false, "[2002:7f00:1::]:80": false, "[2001:0:7f00:1::1]:80": false, "[fc00::1]:80": false,
+		"[64:ff9b::1.1.1.1]:80": true, "[2001:4860:4860::8888]:443": true, "[fe80::1%25lo]:80": false, "[fd12::1%eth0]:80": true,
 	} {
 		if err := lan.dial("tcp", address, nil); (err == nil) != allowed {
 			t.Errorf("%s: %v", address, err)

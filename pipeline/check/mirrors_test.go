@@ -351,3 +351,12 @@ func TestMirrorsOfWhat(t *testing.T) {
 	_, err = w.run("check.mirrors", map[string]string{"name": "all", "percent": "1"})
 	wants(t, err, `no option "percent"`)
 }
+
+// Mirrors are not compared with what is on the disk below production.
+func TestH24MirrorsOfAMountedProduction(t *testing.T) {
+	w := newWorld(t)
+	w.plain("good", 1000, 1000)
+	w.targets = strings.Replace(w.targets, "root: prod,", "root: prod, mount: true,", 1)
+	_, err := w.check()
+	wants(t, err, "is not mounted")
+}

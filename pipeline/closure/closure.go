@@ -22,11 +22,12 @@ import (
 	"gantry/pipeline/placeholder"
 )
 
+const units pipeline.Unit = "repositories"
+
 const (
-	units     pipeline.Unit = "repositories"
-	requires                = "{requires}"
-	notable                 = 20 // dependencies of a repository that the evidence repeats
-	callsMost               = 4  // at a time: each holds the metadata of several repositories
+	requires  = "{requires}"
+	notable   = 20 // dependencies of a repository that the evidence repeats
+	callsMost = 4  // at a time: each holds the metadata of several repositories
 )
 
 type step struct {
@@ -50,16 +51,11 @@ func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 	if !ok {
 		return nil, config.Hint(fmt.Errorf("closure %s runs command %q, which the configuration does not have", name, c.Command), "write it under commands in release.yaml")
 	}
-	whole := strings.Join(cmd.Argv, "\x00")
 	switch {
 	case len(c.Repos) == 0 || len(c.Arch) == 0:
 		return nil, fmt.Errorf("closure %s has nothing to check: it needs repos and architectures", name)
 	case len(cmd.Arch) > 0 || len(cmd.Proofs) > 0:
 		return nil, config.Hint(fmt.Errorf("command %s of closure %s has architectures or proofs of its own", cmd.Name, name), "write architectures of the closure; what it proves is its list")
-	case !strings.Contains(whole, "{repo}"):
-		return nil, config.Hint(fmt.Errorf("command %s of closure %s checks the same whatever the repository", cmd.Name, name), "write {repo} where the repository goes: --check={repo}")
-	case len(c.Arch) > 1 && !strings.Contains(whole, "{arch}"):
-		return nil, config.Hint(fmt.Errorf("command %s of closure %s checks the same whatever the architecture", cmd.Name, name), "write {arch} where the architecture goes: --forcearch={arch}")
 	}
 	for _, arg := range cmd.Argv {
 		if strings.Contains(arg, requires) && arg != requires {

@@ -74,11 +74,11 @@ func (b bench) run(ctx context.Context, argv, repos string) (pipeline.Evidence, 
 	return ev, string(text), err
 }
 
-const repos = "[{name: BaseOS}, {name: AppStream, requires: [BaseOS, CRB]}]"
+const repos = "[{name: BaseOS}, {name: AppStream, requires: [BaseOS]}]"
 
 func TestArguments(t *testing.T) {
 	b := bench{t, t.TempDir()}
-	step, env, err := b.step("[dnf, repoclosure, '--forcearch={arch}', '--releasever={major}', '--repo={repo}', '--check={repo}', '{requires}', end]", repos)
+	step, env, err := b.step("[dnf, repoclosure, '--forcearch={arch}', '--releasever={major}', '--repo={repo}', '--check={repo}', '{requires}', end]", "[{name: BaseOS}, {name: CRB}, {name: AppStream, requires: [BaseOS, CRB]}]")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,17 +94,11 @@ func TestArguments(t *testing.T) {
 			t.Errorf("%s: %s", name, plan.Facts[name])
 		}
 	}
-	if len(plan.Facts) != 4 {
+	if len(plan.Facts) != 6 {
 		t.Errorf("%v", plan.Facts)
 	}
-	for argv, want := range map[string]string{
-		"[dnf, '{arch}']": "whatever the repository",
-		"[dnf, '{repo}']": "whatever the architecture",
-		"[dnf, '{repo}', '{arch}', '-r={requires}']": "among other text",
-	} {
-		if _, _, err := b.step(argv, repos); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v", argv, err)
-		}
+	if _, _, err := b.step("[dnf, '{repo}', '{arch}', '-r={requires}']", repos); err == nil || !strings.Contains(err.Error(), "among other text") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/command"
 )
 
 func TestFarRuns(t *testing.T) {
@@ -188,8 +190,9 @@ func TestLook(t *testing.T) {
 }
 
 func TestFarIsSentNoSecrets(t *testing.T) {
-	for key, lines := range map[string]string{"secrets": "    secrets: {S: \"env:S\"}\n", "inherit": "    inherit: [PATH]\n"} {
-		_, err := made(t, "    argv: [\"true\"]\n    on: builder\n"+lines, nil)
+	for key, cmd := range map[string]config.Command{"secrets": {Secrets: map[string]config.Secret{"S": {}}}, "inherit": {Inherit: []string{"PATH"}}} {
+		cmd.Name, cmd.Argv, cmd.On = "it", []string{"true"}, "builder"
+		_, err := command.Make(&config.Release{Commands: []config.Command{cmd}}, checklist.Item{With: map[string]string{"name": "it"}})
 		if err == nil || !strings.Contains(config.HintOf(err), key) {
 			t.Errorf("%s: %v", key, err)
 		}

@@ -249,8 +249,4 @@ func until(t *testing.T, what string, is func() bool) {
 	t.Errorf("%s: not within 30 seconds", what)
 }
 
-func there(path string) func() bool {
-	return func() bool { _, err := os.Stat(path); return err == nil }
-}
-
 func quote(script string) string { return "'" + strings.ReplaceAll(script, "'", "''") + "'" }

@@ -1,22 +1,23 @@
 package compose
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 )
 
-// former is what the link named before it was moved last.
-func (a aim) former(root *os.Root, area config.Area) (string, error) {
-	before, err := link{name: record(area, a.name)}.from(root)
-	if err == nil && before == "" {
-		err = &pipeline.RefusedError{Reason: "nothing is known of what " + config.Inert(a.name) + " named before"}
+// former is what the link named before it was moved to where it leads now.
+func (a aim) former(root *os.Root, area config.Area) (before string, err error) {
+	if a.from != "" && a.from == path.Base(a.from) { // what others let it name is not ours to take back
+		before, err = link{name: record(area, a.name, a.from)}.from(root)
 	}
-	if err == nil && before == a.from {
-		err = &pipeline.RefusedError{Reason: config.Inert(a.name) + " names " + config.Inert(before) + " already", Idle: true}
+	if err == nil && before == "" {
+		err = &pipeline.RefusedError{Reason: fmt.Sprintf("nothing is known of what %s named before %s", config.Inert(a.name), orNowhere(a.from))}
 	}
 	if err != nil {
 		return "", err
@@ -31,9 +32,10 @@ func (a aim) former(root *os.Root, area config.Area) (string, error) {
 	return before, nil
 }
 
-// record is the link that keeps what another link named before.
-func record(area config.Area, name string) string {
-	return path.Join(area.Undo, "links", name)
+// record is the link that keeps what another link named before it was moved to a
+// directory.
+func record(area config.Area, name, to string) string {
+	return path.Join(area.Undo, "links", name, to)
 }
 
 // remember keeps what a link named, nothing where it is new.
@@ -52,5 +54,5 @@ func remember(root *os.Root, at, from string) error {
 	if err := root.Remove(at); err != nil {
 		return err
 	}
-	return settle(root, path.Dir(at))
+	return aside.Sync(root, path.Dir(at))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gantry/config"
+	"gantry/pipeline/aside"
 )
 
 // id is what metadata/COMPOSE_ID holds: Rocky-9.7-20251121.101500 as empanadas
@@ -46,7 +47,7 @@ const maxInfo = 16 << 20 // bytes of composeinfo.json
 // identify reads the id of the compose that a directory holds, and compares it
 // with what composeinfo.json says, where there is one.
 func identify(root *os.Root) (id, error) {
-	data, _, err := read(root, "metadata/COMPOSE_ID", 200)
+	data, _, err := aside.Read(root, "metadata/COMPOSE_ID", 200)
 	if errors.Is(err, fs.ErrNotExist) {
 		return id{}, config.Hint(errors.New("it has no metadata/COMPOSE_ID: the compose did not end, or this is none"), "look at the log of the compose")
 	}
@@ -57,7 +58,7 @@ func identify(root *os.Root) (id, error) {
 	if err != nil {
 		return id{}, fmt.Errorf("metadata/COMPOSE_ID: %w", err)
 	}
-	data, _, err = read(root, "metadata/composeinfo.json", maxInfo)
+	data, _, err = aside.Read(root, "metadata/composeinfo.json", maxInfo)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
@@ -105,7 +106,7 @@ func ended(dir string) error {
 		return err
 	}
 	defer above.Close()
-	status, _, err := read(above, "STATUS", 200)
+	status, _, err := aside.Read(above, "STATUS", 200)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 )
 
 // sources are the repositories whose images a release offers.
@@ -121,16 +122,7 @@ func (f *finding) iso(from, to string) (bool, error) {
 		if err := f.root.MkdirAll(path.Dir(to), 0o755); err != nil {
 			return err
 		}
-		if err := f.root.Remove(temp(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		if err := f.root.Link(from, temp(to)); err != nil {
-			return err
-		}
-		if err := appear(f.root, to); err != nil {
-			return err
-		}
-		return settle(f.root, path.Dir(to))
+		return aside.Link(f.root, from, to)
 	})
 	if list == "changed" {
 		a.alarm = "replaces-images"

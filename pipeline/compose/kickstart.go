@@ -12,6 +12,8 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
+	"gantry/storage"
 )
 
 // kickstarts makes the copy of each os directory that installations of this very
@@ -53,7 +55,7 @@ func (f *finding) kickstart(repo, arch string) error {
 		return err
 	}
 	boots := err == nil
-	data, info, err := read(f.root, path.Join(from, "repodata/repomd.xml"), maxRepomd)
+	data, info, err := aside.Read(f.root, path.Join(from, "repodata/repomd.xml"), maxRepomd)
 	if errors.Is(err, fs.ErrNotExist) && !boots {
 		return nil
 	}
@@ -86,8 +88,8 @@ func (f *finding) kickstart(repo, arch string) error {
 
 // copy makes the copy aside and gives it its name when it is whole.
 func (f *finding) copy(ctx context.Context, repo, arch, from, to string) error {
-	aside := temp(to)
-	if err := f.root.RemoveAll(aside); err != nil {
+	made := aside.Name(to)
+	if err := f.root.RemoveAll(made); err != nil {
 		return err
 	}
 	var dirs []string
@@ -98,7 +100,7 @@ func (f *finding) copy(ctx context.Context, repo, arch, from, to string) error {
 		if err != nil {
 			return err
 		}
-		if passing(d.Name()) || d.Name() == ".treeinfo-pristine" {
+		if aside.Passing(d.Name()) || d.Name() == ".treeinfo-pristine" {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -107,44 +109,45 @@ func (f *finding) copy(ctx context.Context, repo, arch, from, to string) error {
 		if d.IsDir() {
 			dirs = append(dirs, at)
 		}
-		return f.twin(at, aside+strings.TrimPrefix(at, from), d)
+		return f.twin(at, made+strings.TrimPrefix(at, from), d)
 	})
 	if err != nil {
 		return err
 	}
 	if repo == installs {
-		if err := f.mend(aside, arch, "kickstart"); err != nil {
+		if err := f.mend(made, arch, "kickstart"); err != nil {
 			return err
 		}
 	}
 	for _, dir := range slices.Backward(dirs) { // what is in a directory changes its time
-		made := aside + strings.TrimPrefix(dir, from)
+		twin := made + strings.TrimPrefix(dir, from)
 		fi, err := f.root.Lstat(dir)
 		if err == nil {
-			err = f.root.Chtimes(made, fi.ModTime(), fi.ModTime())
+			err = f.root.Chtimes(twin, fi.ModTime(), fi.ModTime())
 		}
 		if err == nil {
-			err = settle(f.root, made)
+			err = aside.Sync(f.root, twin)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if err := appear(f.root, to); err != nil {
+	if err := aside.Appear(f.root, to); err != nil {
 		return err
 	}
-	return settle(f.root, path.Dir(to))
+	return aside.Sync(f.root, path.Dir(to))
 }
 
 // twin makes one entry of a copy. Packages and images are linked, since nobody
 // writes to them; metadata is copied, since tools do.
 func (f *finding) twin(from, to string, d fs.DirEntry) error {
+	storage.Reach("compose.twin")
 	fi, err := d.Info()
 	if err != nil {
 		return err
 	}
 	owned := func() error {
-		return own(func(uid, gid int) error { return f.root.Lchown(to, uid, gid) }, func() (fs.FileInfo, error) { return f.root.Lstat(to) }, fi)
+		return aside.Own(func(uid, gid int) error { return f.root.Lchown(to, uid, gid) }, func() (fs.FileInfo, error) { return f.root.Lstat(to) }, fi)
 	}
 	switch {
 	case d.IsDir():
@@ -179,13 +182,13 @@ func (f *finding) duplicate(from, to string, like fs.FileInfo) error {
 		return err
 	}
 	defer in.Close()
-	if err := fill(f.root, to, in, like); err != nil {
+	if err := aside.Fill(f.root, to, in, like); err != nil {
 		return err
 	}
-	if err := f.root.Chtimes(temp(to), like.ModTime(), like.ModTime()); err != nil {
+	if err := f.root.Chtimes(aside.Name(to), like.ModTime(), like.ModTime()); err != nil {
 		return err
 	}
-	return appear(f.root, to)
+	return aside.Appear(f.root, to)
 }
 
 // measure counts the files below a directory and their bytes.

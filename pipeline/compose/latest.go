@@ -51,35 +51,47 @@ type aim struct {
 	from string
 }
 
-func (s *latest) aim(env *pipeline.Env) (*os.Root, aim, error) {
+// at opens the area and finds where the link leads. Where it is to lead is not
+// looked for yet.
+func (s *latest) at(env *pipeline.Env) (*os.Root, aim, config.Edition, error) {
 	e, err := s.edition(env)
 	if err != nil {
-		return nil, aim{}, err
+		return nil, aim{}, e, err
 	}
 	words := s.target.Tree.Placeholders(e)
 	name, err := config.Expand(s.link, words)
 	if err != nil {
-		return nil, aim{}, err
+		return nil, aim{}, e, err
 	}
 	to, err := config.Expand(s.to, words)
 	if err != nil {
-		return nil, aim{}, err
+		return nil, aim{}, e, err
 	}
 	if !filepath.IsLocal(name) || name != path.Clean(name) {
-		return nil, aim{}, fmt.Errorf("%q is no name of a link below the area", config.Inert(name))
+		return nil, aim{}, e, fmt.Errorf("%q is no name of a link below the area", config.Inert(name))
 	}
 	root, err := s.root()
 	if err != nil {
-		return nil, aim{}, err
+		return nil, aim{}, e, err
 	}
 	a := aim{link: link{name, to}}
-	a.from, err = a.link.from(root)
-	switch begin, newest := strings.CutSuffix(to, "*"); {
-	case err != nil:
+	if a.from, err = a.link.from(root); err != nil {
+		root.Close()
+		return nil, aim{}, e, err
+	}
+	return root, a, e, nil
+}
+
+func (s *latest) aim(env *pipeline.Env) (*os.Root, aim, error) {
+	root, a, e, err := s.at(env)
+	if err != nil {
+		return nil, aim{}, err
+	}
+	switch begin, newest := strings.CutSuffix(a.to, "*"); {
 	case s.back:
 		a.to, err = a.former(root, s.area)
 	case newest:
-		a.to, err = s.newest(root, path.Dir(name), begin, e)
+		a.to, err = s.newest(root, path.Dir(a.name), begin, e)
 	}
 	if err == nil && !s.back {
 		err = a.check(root)
@@ -180,7 +192,7 @@ func (s *latest) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan,
 		return nil, err
 	}
 	if !s.back { // what it named before that stays known
-		if err := remember(root, record(s.area, a.name), a.from); err != nil {
+		if err := remember(root, record(s.area, a.name, a.to), a.from); err != nil {
 			return nil, fmt.Errorf("keep what %s named: %w", config.Inert(a.name), err)
 		}
 	}
@@ -191,9 +203,10 @@ func (s *latest) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan,
 	return ev, nil
 }
 
-// Look tells whether the link leads where the plan wanted it.
+// Look tells whether the link leads where the plan wanted it, whatever it would be
+// wanted to name by now.
 func (s *latest) Look(_ context.Context, env *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
-	root, a, err := s.aim(env)
+	root, a, _, err := s.at(env)
 	if err != nil {
 		return pipeline.Seen{}, err
 	}

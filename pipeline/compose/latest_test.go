@@ -68,10 +68,7 @@ func TestLatestGoesBack(t *testing.T) {
 	if at := w.leads("c/9/latest-Rocky-9"); at != "Rocky-9.7-20251120.101500" {
 		t.Errorf("went back to %s", at)
 	}
-	var idle *pipeline.RefusedError
-	if _, err := back.Plan(t.Context(), &w.env); !errors.As(err, &idle) || !idle.Idle {
-		t.Errorf("going back twice: %v", err)
-	}
+	w.refused(back, "nothing is known") // what it named before that, it does not know
 	w.run(s)
 	w.must(os.RemoveAll(w.path("c/9/Rocky-9.7-20251120.101500")))
 	w.refused(back, "not there any more")
@@ -210,4 +207,46 @@ func FuzzParseID(f *testing.F) {
 func (w *world) info(id, version string) {
 	w.write("c/9/latest-Rocky-9/compose/metadata/composeinfo.json",
 		`{"header": {"type": "productmd.composeinfo", "version": "1.2"}, "payload": {"compose": {"id": "`+id+`"}, "release": {"version": "`+version+`"}}}`)
+}
+
+// A console that died after it moved the link, there or back, left a run whose end
+// is found by looking, whatever else changed in the meantime.
+func TestLatestIsFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	w.compose("Rocky-9.7-20251120.101500")
+	s := w.step("compose.latest", newest)
+	w.run(s)
+	w.compose("Rocky-9.7-20251121.101500")
+	there, _ := w.run(s)
+	look := func(s pipeline.Step, plan pipeline.Plan, done bool) {
+		t.Helper()
+		seen, err := s.(pipeline.Looker).Look(t.Context(), &w.env, plan)
+		if err != nil || seen.Done != done {
+			t.Errorf("looking finds %+v, %v", seen, err)
+		}
+	}
+	w.write("c/9/Rocky-9.7-20251122.101500/STATUS", "STARTED") // the next one goes on
+	look(s, there, true)
+	back := s.(pipeline.Reverser).Reverse()
+	plan := w.plan(back)
+	look(back, plan, false)
+	if _, err := back.Run(t.Context(), &w.env, plan, pipeline.NewProgress(nil)); err != nil {
+		t.Fatal(err)
+	}
+	look(back, plan, true)
+	look(s, there, false)
+}
+
+// Only what was moved from here goes back: a link that others moved since stays.
+func TestLatestOfOthersStays(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"Rocky-9.7-20251119.101500", "Rocky-9.7-20251120.101500"} {
+		w.compose(id)
+		w.run(w.step("compose.latest", newest))
+	}
+	back := w.step("compose.latest", newest).(pipeline.Reverser).Reverse()
+	w.must(os.Mkdir(w.path("c/9/by-hand"), 0o755))
+	w.must(os.Remove(w.path("c/9/latest-Rocky-9")))
+	w.symlink("by-hand", "c/9/latest-Rocky-9")
+	w.refused(back, "nothing is known of what 9/latest-Rocky-9 named before by-hand")
 }

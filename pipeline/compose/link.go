@@ -10,6 +10,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 )
 
 // link is a symbolic link that names a directory beside it. Other names cannot
@@ -69,17 +70,7 @@ func (l link) set(root *os.Root, from string) error {
 	if is != from {
 		return &pipeline.ConflictError{Reason: fmt.Sprintf("%s leads to %s, not to %s any more", config.Inert(l.name), orNowhere(is), orNowhere(from)), Hint: "plan again"}
 	}
-	aside := temp(l.name)
-	if err := root.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := root.Symlink(l.to, aside); err != nil {
-		return err
-	}
-	if err := appear(root, l.name); err != nil {
-		return err
-	}
-	if err := settle(root, path.Dir(l.name)); err != nil {
+	if err := aside.Symlink(root, l.name, l.to); err != nil {
 		return err
 	}
 	if is, err = l.from(root); err == nil && is != l.to {

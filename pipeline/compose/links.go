@@ -11,6 +11,8 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
+	"gantry/storage"
 )
 
 // lead lets a link lead where it must, if it does not.
@@ -69,7 +71,7 @@ func (f *finding) besides(s *layout) error {
 // at once, then its files. What a run that died left of one goes too.
 func (f *finding) drops(patterns []string) error {
 	for _, pattern := range patterns {
-		for _, p := range []string{pattern, temp(pattern)} {
+		for _, p := range []string{pattern, aside.Name(pattern)} {
 			found, err := f.matches(p)
 			if err != nil {
 				return err
@@ -117,18 +119,19 @@ func (f *finding) dropped(dir string) error {
 	}
 	f.add("removed", pipeline.Change{Name: dir, To: "nothing, the compose keeps it"}, func(context.Context) error {
 		gone := dir
-		if !passing(dir) {
-			gone = temp(dir)
+		if !aside.Passing(dir) {
+			gone = aside.Name(dir)
 			if err := f.root.RemoveAll(gone); err != nil {
 				return err
 			}
 			if err := f.root.Rename(dir, gone); err != nil {
 				return err
 			}
-			if err := settle(f.root, path.Dir(dir)); err != nil {
+			if err := aside.Sync(f.root, path.Dir(dir)); err != nil {
 				return err
 			}
 		}
+		storage.Reach("compose.dropping")
 		return f.root.RemoveAll(gone)
 	}).tree = dir
 	return nil

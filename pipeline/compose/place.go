@@ -76,9 +76,9 @@ func (p place) directory(e config.Edition) (string, error) {
 	return p.target.Tree.Directory(p.area, e)
 }
 
-// root opens the root of the area. What must be mounted and is not is refused,
+// mounted opens the root of the area. What must be mounted and is not is refused,
 // since what is there then is the disk below.
-func (p place) root() (*os.Root, error) {
+func (p place) mounted() (*walk.Root, error) {
 	if p.area.Root == "" {
 		return nil, fmt.Errorf("%s has no %s", p.target.Name, p.name)
 	}
@@ -86,22 +86,26 @@ func (p place) root() (*os.Root, error) {
 		return nil, config.Hint(fmt.Errorf("%s of %s is on a store, and this is done in a directory", p.name, p.target.Name),
 			"do it in the area that the store is made like")
 	}
-	at := p.cfg.Path(p.area.Root)
-	mount, err := walk.Open(at, p.area.Mount)
+	mount, err := walk.Open(p.cfg.Path(p.area.Root), p.area.Mount)
 	if err != nil {
 		return nil, fmt.Errorf("%s of %s: %w", p.name, p.target.Name, err)
 	}
-	defer mount.Close()
-	root, err := os.OpenRoot(at)
+	return mount, nil
+}
+
+// root is the root of the area, to make and replace files in it.
+func (p place) root() (*os.Root, error) {
+	mount, err := p.mounted()
 	if err != nil {
-		return nil, fmt.Errorf("open %s of %s: %w", p.name, p.target.Name, err)
+		return nil, err
 	}
-	return root, nil
+	defer mount.Close()
+	return os.OpenRoot(mount.Path())
 }
 
 // open opens the directory of the edition. That of a compose may be reached by a
 // link, as the tools that compose leave it; one of staging may not: a link there
-// names the directory of another version.
+// names the directory of another version, or of another tree.
 func (p place) open(env *pipeline.Env) (*os.Root, error) {
 	e, err := p.edition(env)
 	if err != nil {
@@ -111,12 +115,12 @@ func (p place) open(env *pipeline.Env) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := p.root()
+	root, err := p.mounted()
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	at := filepath.Join(root.Name(), filepath.FromSlash(dir))
+	at := filepath.Join(root.Path(), filepath.FromSlash(dir))
 	fi, err := os.Lstat(at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, config.Hint(fmt.Errorf("%s of %s holds no %s", p.name, p.target.Name, dir), "compose or sync it first; or open the release of the version that is there")
@@ -127,6 +131,13 @@ func (p place) open(env *pipeline.Env) (*os.Root, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("look at %s of %s: %w", p.name, p.target.Name, err)
+	}
+	if p.name != "compose" {
+		below, err := root.Below(dir) // no link leads on the way either
+		if err != nil {
+			return nil, fmt.Errorf("open %s of %s: %w", p.name, p.target.Name, err)
+		}
+		below.Close()
 	}
 	opened, err := os.OpenRoot(at)
 	if err != nil {

@@ -171,7 +171,7 @@ func (r *repomd) groups() bool {
 func (r *repomd) whole(root *os.Root, repo string) error {
 	for _, d := range r.documents {
 		if d.elsewhere {
-			continue
+			return fmt.Errorf("it names %q below another address, where nobody here can look", config.Inert(d.href))
 		}
 		if !filepath.IsLocal(d.href) {
 			return fmt.Errorf("it names %q, which is no file below the repository", config.Inert(d.href))

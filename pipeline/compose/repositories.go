@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gantry/config"
+	"gantry/pipeline/aside"
 	"gantry/pipeline/sign"
 )
 
@@ -42,7 +43,7 @@ func repositories(ctx context.Context, root *os.Root) ([]string, error) {
 		switch {
 		case !d.IsDir():
 			return nil
-		case d.Name() == "Packages" || passing(d.Name()):
+		case d.Name() == "Packages" || aside.Passing(d.Name()):
 			return fs.SkipDir
 		case d.Name() == ".repodata":
 			return config.Hint(fmt.Errorf("createrepo is at %s, or was interrupted there", config.Inert(path.Dir(at))),
@@ -66,7 +67,7 @@ func repositories(ctx context.Context, root *os.Root) ([]string, error) {
 // signature that clients want.
 func inspect(root *os.Root, at string, public *sign.Public, now time.Time) (*repo, error) {
 	r := &repo{path: at}
-	data, info, err := read(root, r.file(), maxRepomd)
+	data, info, err := aside.Read(root, r.file(), maxRepomd)
 	if err == nil {
 		r.info = info
 		r.md, err = readRepomd(data)
@@ -77,7 +78,7 @@ func inspect(root *os.Root, at string, public *sign.Public, now time.Time) (*rep
 	if err != nil {
 		return nil, config.Hint(fmt.Errorf("metadata of %s: %w", config.Inert(at), err), "run createrepo on it again: what is not whole is not signed")
 	}
-	sig, signed, err := read(root, r.file()+".asc", maxSignature)
+	sig, signed, err := aside.Read(root, r.file()+".asc", maxSignature)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		r.lacks, r.added = "not signed", true

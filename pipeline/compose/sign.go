@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 	"gantry/pipeline/repository"
 	"gantry/pipeline/sign"
 )
@@ -167,11 +169,11 @@ func (s *signing) sign(env *pipeline.Env, root *os.Root, r *repo, key *sign.Key,
 		return err
 	}
 	if r.md.emptied > 0 {
-		if err := write(root, file, r.md.bytes, r.info); err != nil {
+		if err := aside.Fill(root, file, bytes.NewReader(r.md.bytes), r.info); err != nil {
 			return err
 		}
 	}
-	if err := write(root, file+".asc", sig, r.info); err != nil {
+	if err := aside.Fill(root, file+".asc", bytes.NewReader(sig), r.info); err != nil {
 		return err
 	}
 	is, err := root.Lstat(file)
@@ -182,14 +184,14 @@ func (s *signing) sign(env *pipeline.Env, root *os.Root, r *repo, key *sign.Key,
 		return &pipeline.ConflictError{Reason: config.Inert(file) + " was written by somebody else", Hint: "wait until nobody writes there, then plan again"}
 	}
 	if r.md.emptied > 0 {
-		if err := appear(root, file); err != nil {
+		if err := aside.Appear(root, file); err != nil {
 			return err
 		}
 	}
-	if err := appear(root, file+".asc"); err != nil {
+	if err := aside.Appear(root, file+".asc"); err != nil {
 		return err
 	}
-	if err := settle(root, path.Dir(file)); err != nil {
+	if err := aside.Sync(root, path.Dir(file)); err != nil {
 		return err
 	}
 	again, err := inspect(root, r.path, public, env.Now())

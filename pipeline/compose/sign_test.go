@@ -163,6 +163,9 @@ func TestH06InterruptedMetadataIsNotSigned(t *testing.T) {
 		"a document elsewhere": {func(w *world) {
 			w.write(at+"repomd.xml", strings.Replace(w.read(at+"repomd.xml"), "repodata/primary.xml", "../../../../../../k.key", 1))
 		}, "no file below the repository"},
+		"a document at another address": {func(w *world) {
+			w.write(at+"repomd.xml", strings.Replace(w.read(at+"repomd.xml"), "<location ", `<location xml:base="http://evil.example/" `, 1))
+		}, "below another address"},
 		"a signature that is huge": {func(w *world) { w.write(at+"repomd.xml.asc", strings.Repeat("x", 1<<17)) }, "larger than"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,11 +248,15 @@ func TestPlaces(t *testing.T) {
 		change func(*world)
 		words  string
 	}{
-		"another major":         {func(w *world) { w.env.Version = "8.10" }, "does not take stable 8.10"},
-		"a beta":                {func(w *world) { w.env.Version = "9.8-beta" }, "does not take beta 9.8"},
-		"no version":            {func(w *world) { w.env.Version = "" }, "no version of a distribution"},
-		"not synced":            {func(w *world) { w.env.Version = "9.7-RC3" }, "holds no pub/9.7-RC3"},
-		"a link of a version":   {func(w *world) { w.symlink("9.7-RC2", "s/pub/9.7"); w.env.Version = "9.7" }, "is a link to 9.7-RC2"},
+		"another major":       {func(w *world) { w.env.Version = "8.10" }, "does not take stable 8.10"},
+		"a beta":              {func(w *world) { w.env.Version = "9.8-beta" }, "does not take beta 9.8"},
+		"no version":          {func(w *world) { w.env.Version = "" }, "no version of a distribution"},
+		"not synced":          {func(w *world) { w.env.Version = "9.7-RC3" }, "holds no pub/9.7-RC3"},
+		"a link of a version": {func(w *world) { w.symlink("9.7-RC2", "s/pub/9.7"); w.env.Version = "9.7" }, "is a link to 9.7-RC2"},
+		"a link on the way": {func(w *world) {
+			w.must(os.Rename(w.path("s/pub"), w.path("s/vault")))
+			w.symlink("vault", "s/pub")
+		}, "pub is a link, which is never followed"},
 		"a file":                {func(w *world) { w.write("s/pub/9.7", ""); w.env.Version = "9.7" }, "open staging"},
 		"not mounted":           {func(w *world) { w.mount = ", mount: true" }, "is not mounted"},
 		"the root is not there": {func(w *world) { w.must(os.RemoveAll(w.path("s"))) }, "staging of rocky-9"},

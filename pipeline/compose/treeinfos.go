@@ -10,6 +10,7 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 )
 
 // What an installer reads: the tree of installs, whose .treeinfo must name
@@ -46,13 +47,13 @@ func (f *finding) treeinfo(dir, arch, kind string) error {
 	}
 	if !bytes.Equal(is, was) {
 		f.add("changed", pipeline.Change{Name: file, To: "names " + applications, Size: int64(len(is))}, func(context.Context) error {
-			return replace(f.root, file, is, like)
+			return aside.Replace(f.root, file, is, like)
 		})
 	}
 	switch _, err := f.root.Lstat(pristine); {
 	case errors.Is(err, fs.ErrNotExist):
 		f.add("added", pipeline.Change{Name: pristine, To: "copy of .treeinfo", Size: int64(len(is))}, func(context.Context) error {
-			return replace(f.root, pristine, is, like)
+			return aside.Replace(f.root, pristine, is, like)
 		})
 	case err != nil:
 		return err
@@ -67,7 +68,7 @@ func (f *finding) mended(dir, arch, kind string) (is, was []byte, like fs.FileIn
 	if err != nil || !apps {
 		return nil, nil, nil, err
 	}
-	was, like, err = read(f.root, path.Join(dir, ".treeinfo"), maxTreeinfo)
+	was, like, err = aside.Read(f.root, path.Join(dir, ".treeinfo"), maxTreeinfo)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil, nil
 	}
@@ -87,7 +88,7 @@ func (f *finding) mend(dir, arch, kind string) error {
 		return err
 	}
 	for _, name := range []string{".treeinfo", ".treeinfo-pristine"} {
-		if err := replace(f.root, path.Join(dir, name), is, like); err != nil {
+		if err := aside.Replace(f.root, path.Join(dir, name), is, like); err != nil {
 			return err
 		}
 	}

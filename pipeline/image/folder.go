@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gantry/config"
+	"gantry/pipeline/aside"
 )
 
 // Folder is a directory of images as it is now.
@@ -27,20 +28,20 @@ type Folder struct {
 
 const mostFiles = 10_000
 
-// OpenFolder lists a directory of images and reads its checksums from the file of
-// that name.
-func OpenFolder(dir, checksum string) (*Folder, error) {
-	root, err := os.OpenRoot(dir)
+// openFolder lists a directory of images, at a path below that of an edition, and
+// reads its checksums from the file of that name. No link leads out of the edition.
+func openFolder(edition *os.Root, at, checksum string) (*Folder, error) {
+	root, err := edition.OpenRoot(at)
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{Dir: dir, Files: map[string]fs.FileInfo{}, Links: map[string]string{}, root: root}
+	f := &Folder{Dir: filepath.Join(edition.Name(), at), Files: map[string]fs.FileInfo{}, Links: map[string]string{}, root: root}
 	err = f.list()
 	if err == nil {
 		err = f.read(checksum)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", config.Inert(dir), err), root.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", config.Inert(f.Dir), err), root.Close())
 	}
 	return f, nil
 }
@@ -63,7 +64,7 @@ func (f *Folder) list() error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if strings.HasSuffix(name, ".~tmp~") {
+		if aside.Passing(name) {
 			continue
 		}
 		info, err := f.root.Lstat(name)

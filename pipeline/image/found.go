@@ -51,11 +51,18 @@ type Image struct {
 func (m *Matrix) Look() *Found {
 	v := &Found{Matrix: m, folders: map[string]*Folder{}}
 	failed, why := map[string]Verdict{}, map[string]string{}
+	edition, cannot := m.open()
+	if cannot == nil {
+		defer edition.Close()
+	}
 	for _, c := range m.Cells {
 		if _, known := v.folders[c.Dir]; known || failed[c.Dir] != "" {
 			continue
 		}
-		f, err := OpenFolder(c.Dir, m.Checksum)
+		f, err := (*Folder)(nil), cannot
+		if err == nil {
+			f, err = openFolder(edition, c.at, m.Checksum)
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			failed[c.Dir], why[c.Dir] = Missing, config.Inert(c.Dir)+" is not there"
 			v.find("%s", why[c.Dir])

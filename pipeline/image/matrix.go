@@ -3,6 +3,7 @@ package image
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"gantry/checklist"
 	"gantry/config"
+	"gantry/pipeline/walk"
 )
 
 // Matrix is what images an edition has: a cell for every variant and architecture.
@@ -19,6 +21,9 @@ type Matrix struct {
 	Variants []string
 	Arch     []config.Arch
 	Cells    []Cell // by variant, then by architecture
+
+	root, dir string // of the area, absolute, and of the edition below it
+	mount     bool   // the root must be mounted
 }
 
 // Cell is one image that there must be.
@@ -28,6 +33,7 @@ type Cell struct {
 	Dir     string // absolute
 	File    string // its name; * stands for a date or number
 	Latest  string // name of the link to it that stays from edition to edition, empty where it has none
+	at      string // Dir, below the directory of the edition
 	form    *regexp.Regexp
 }
 
@@ -71,8 +77,9 @@ func NewMatrix(cfg *config.Release, im *config.Images, tree *config.Tree, area, 
 	if err != nil {
 		return nil, err
 	}
-	l := layout{im, filepath.Join(cfg.Path(place.Root), dir), tree.Placeholders(e)}
-	m := &Matrix{Name: im.Name, Checksum: im.Checksum, Variants: im.Variants, Arch: im.Arch}
+	m := &Matrix{Name: im.Name, Checksum: im.Checksum, Variants: im.Variants, Arch: im.Arch,
+		root: cfg.Path(place.Root), dir: dir, mount: place.Mount}
+	l := layout{im, filepath.Join(m.root, dir), tree.Placeholders(e)}
 	if len(m.Variants) == 0 {
 		m.Variants = []string{""}
 	}
@@ -92,6 +99,19 @@ func NewMatrix(cfg *config.Release, im *config.Images, tree *config.Tree, area, 
 		return nil, config.Hint(fmt.Errorf("images %s names no image", im.Name), "write its architectures and variants")
 	}
 	return m, nil
+}
+
+// open opens the directory of the edition. What must be mounted and is not is not
+// looked into: what is there then is the disk below.
+func (m *Matrix) open() (*os.Root, error) {
+	root, err := walk.Open(m.root, m.mount)
+	if err != nil {
+		return nil, err
+	}
+	if err := root.Close(); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(filepath.Join(m.root, filepath.FromSlash(m.dir)))
 }
 
 // layout is how the cells of a matrix are laid out.
@@ -115,7 +135,7 @@ func (l layout) cell(variant string, arch config.Arch) (Cell, error) {
 	if err := plain(file); err != nil {
 		return c, err
 	}
-	c.Dir, c.File = filepath.Join(l.base, dir), file
+	c.at, c.Dir, c.File = dir, filepath.Join(l.base, dir), file
 	c.form = regexp.MustCompile(`^` + strings.ReplaceAll(regexp.QuoteMeta(file), `\*`, `[0-9]+(?:[._-][0-9]+)*`) + `$`)
 	latest, err := l.latest(variant)
 	if err != nil || latest == file || strings.Contains(file, "*") {

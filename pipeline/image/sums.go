@@ -30,38 +30,48 @@ func (c checksum) Plan(_ context.Context, env *pipeline.Env) (pipeline.Plan, err
 	}
 	plan := pipeline.Plan{Title: fmt.Sprintf("hash %d images and write their checksums", len(v.Images)), Inputs: fingerprint(v)}
 	for _, t := range all {
-		where := filepath.Base(t.Dir) + "/"
-		for _, name := range slices.Sorted(maps.Keys(t.links)) {
-			change := pipeline.Change{Name: where + name, From: t.Links[name], To: t.links[name]}
-			switch {
-			case change.From == "":
-				plan.Added = append(plan.Added, change)
-			case change.From != change.To:
-				plan.Changed = append(plan.Changed, change)
-			}
-		}
-		missing := 0
+		added, changed := t.lacks()
+		plan.Added, plan.Changed = append(plan.Added, added...), append(plan.Changed, changed...)
 		for _, name := range t.names {
 			if t.Links[name] == "" && t.links[name] == "" {
 				plan.Bytes += t.Files[name].Size()
 			}
-			if _, named := t.Sums[name]; !named {
-				missing++
-			}
-			if t.Files[name+".CHECKSUM"] == nil {
-				plan.Added = append(plan.Added, pipeline.Change{Name: where + name + ".CHECKSUM"})
-			}
-		}
-		switch change := (pipeline.Change{Name: where + t.checksum, To: strconv.Itoa(len(t.names)) + " files"}); {
-		case t.Sums == nil:
-			plan.Added = append(plan.Added, change)
-		case missing > 0:
-			change.From = strconv.Itoa(len(t.Sums)) + " files"
-			plan.Changed = append(plan.Changed, change)
 		}
 	}
 	short(&plan)
 	return plan, nil
+}
+
+// lacks are the files and links that are not there, or lead elsewhere, or lack
+// something.
+func (t *task) lacks() (added, changed []pipeline.Change) {
+	where := filepath.Base(t.Dir) + "/"
+	for _, name := range slices.Sorted(maps.Keys(t.links)) {
+		change := pipeline.Change{Name: where + name, From: t.Links[name], To: t.links[name]}
+		switch {
+		case change.From == "":
+			added = append(added, change)
+		case change.From != change.To:
+			changed = append(changed, change)
+		}
+	}
+	missing := 0
+	for _, name := range t.names {
+		if _, named := t.Sums[name]; !named {
+			missing++
+		}
+		if t.Files[name+".CHECKSUM"] == nil {
+			added = append(added, pipeline.Change{Name: where + name + ".CHECKSUM"})
+		}
+	}
+	switch change := (pipeline.Change{Name: where + t.checksum, To: strconv.Itoa(len(t.names)) + " files"}); {
+	case t.Sums == nil:
+		added = append(added, change)
+	case missing > 0:
+		change.From = strconv.Itoa(len(t.Sums)) + " files"
+		changed = append(changed, change)
+	}
+	return added, changed
 }
 
 // short leaves the first of very many changes.
@@ -99,6 +109,9 @@ func (c checksum) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p
 	}
 	files, wrote := 0, 0
 	for i, t := range all {
+		if err := env.Holds(ctx); err != nil {
+			return nil, err
+		}
 		n, err := t.write(ctx, sums[i])
 		if wrote += n; err != nil {
 			return nil, fmt.Errorf("%s: %w", config.Inert(t.Dir), err)
@@ -109,14 +122,26 @@ func (c checksum) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p
 	return pipeline.Evidence{"checksums": strconv.Itoa(files), "written": strconv.Itoa(wrote)}, nil
 }
 
-// Inputs are the names, sizes and times of the images: not those of what the run
-// itself writes.
+// Inputs are the names, sizes and times of the images, and how much is lacking of
+// what the run writes: nothing, when it is over.
 func (c checksum) Inputs(_ context.Context, env *pipeline.Env) (string, error) {
 	v, err := c.look(env)
 	if err != nil {
 		return "", err
 	}
 	defer v.Close()
+	all, err := tasks(v)
+	if err != nil {
+		return "", err
+	}
+	lacking := 0
+	for _, t := range all {
+		added, changed := t.lacks()
+		lacking += len(added) + len(changed)
+	}
+	if lacking > 0 {
+		return fmt.Sprintf("%s, %d lacking", fingerprint(v), lacking), nil
+	}
 	return fingerprint(v), nil
 }
 

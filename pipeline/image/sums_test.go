@@ -2,6 +2,7 @@ package image_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,8 +14,8 @@ func TestH16ChecksumsTwice(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
 	w.write("x86_64/Rocky-9.7-x86_64-dvd.iso.manifest", "a list")
-	before := w.inputs("image.checksum")
-	if _, _, err := w.run("image.checksum"); err != nil {
+	begun, _, err := w.run("image.checksum")
+	if err != nil {
 		t.Fatal(err)
 	}
 	first := w.tree()
@@ -36,7 +37,7 @@ func TestH16ChecksumsTwice(t *testing.T) {
 	if diff := cmp.Diff(first, w.tree()); diff != "" {
 		t.Error(diff)
 	}
-	if w.inputs("image.checksum") != before {
+	if w.inputs("image.checksum") != begun.Inputs {
 		t.Error("what a run writes makes it stale")
 	}
 
@@ -129,7 +130,7 @@ func TestChecksumAfterInterruption(t *testing.T) {
 	w := newWorld(t)
 	w.fill()
 	for _, name := range []string{"CHECKSUM", "Rocky-9-latest-x86_64-dvd.iso", "Rocky-9.7-x86_64-dvd.iso.CHECKSUM"} {
-		w.write("x86_64/."+name+".~tmp~", "half of it")
+		w.write("x86_64/."+name+".gantry.~tmp~", "half of it")
 	}
 	if _, _, err := w.run("image.checksum"); err != nil {
 		t.Fatal(err)
@@ -156,5 +157,59 @@ func TestH23ChecksumsOfHardLinks(t *testing.T) {
 	}
 	if got := w.read("copy"); got != before || got == w.read("x86_64/CHECKSUM") {
 		t.Errorf("the other name has %q", got)
+	}
+}
+
+// A directory that leads out of the edition is neither believed nor written to.
+func TestH16NoLinkOutOfTheEdition(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	elsewhere := filepath.Join(w.dir, "compose/9.6")
+	if err := os.Rename(w.at("x86_64"), elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../../9.6", w.at("x86_64")); err != nil {
+		t.Fatal(err)
+	}
+	for _, uses := range []string{"image.checksum", "image.check"} {
+		_, _, err := w.run(uses)
+		wants(t, err, "escapes")
+	}
+	if entries, err := os.ReadDir(elsewhere); err != nil || len(entries) != 2 {
+		t.Errorf("%v %v", entries, err)
+	}
+}
+
+// What must be mounted and is not is the disk below.
+func TestH24ImagesMustBeMounted(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	w.mount = ", mount: true"
+	before := w.tree()
+	for _, uses := range []string{"image.checksum", "image.check"} {
+		_, _, err := w.run(uses)
+		wants(t, err, "is not mounted")
+	}
+	if diff := cmp.Diff(before, w.tree()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Checksums that went since they were written are not taken for written.
+func TestChecksumsThatWent(t *testing.T) {
+	w := newWorld(t)
+	w.fill()
+	plan, _, err := w.run("image.checksum")
+	wants(t, err, "")
+	if w.inputs("image.checksum") != plan.Inputs {
+		t.Fatal("it makes itself stale")
+	}
+	for _, name := range []string{"CHECKSUM", "Rocky-9.7-x86_64-dvd.iso.CHECKSUM", "Rocky-9-latest-x86_64-dvd.iso"} {
+		w.remove("x86_64/" + name)
+		if w.inputs("image.checksum") == plan.Inputs {
+			t.Errorf("nobody sees that %s is not there", name)
+		}
+		_, _, err := w.run("image.checksum")
+		wants(t, err, "")
 	}
 }

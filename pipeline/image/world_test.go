@@ -23,6 +23,7 @@ type world struct {
 	dir     string
 	version string
 	images  string // the matrix, as yaml
+	mount   string // more of its area
 }
 
 const isos = `{name: ISOS, target: rocky-9, dir: "isos/{arch}", file: "Rocky-{revision}-{arch}-{variant}.iso", variants: [boot, dvd], architectures: [x86_64, aarch64], except: [aarch64/dvd]}`
@@ -80,7 +81,7 @@ func digest(text string) string {
 func (w *world) make(uses string) (pipeline.Step, *pipeline.Env) {
 	w.t.Helper()
 	at := filepath.Join(w.dir, "release.yaml")
-	tree := `{major: 9, compose: {root: compose, path: "{revision}{suffix}"}, staging: {root: stage, path: "{revision}{suffix}"}, production: {root: production, path: "{revision}"}}`
+	tree := `{major: 9, compose: {root: compose, path: "{revision}{suffix}"` + w.mount + `}, staging: {root: stage, path: "{revision}{suffix}"}, production: {root: production, path: "{revision}"}}`
 	text := "product: p\ntargets: [{name: rocky-9, format: tree, tree: " + tree + "}]\nimages: [" + w.images + "]\n"
 	if err := os.WriteFile(at, []byte(text), 0o644); err != nil {
 		w.t.Fatal(err)

@@ -29,7 +29,6 @@ type follower struct {
 	stuck   map[string]time.Time // since when pods wait for what may never come
 	missing map[string]int
 	phase   string
-	done    int64
 	logs    *streams
 }
 

@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
-	"time"
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 	"gantry/pipeline/image"
 )
 
@@ -54,17 +54,11 @@ func (b build) Plan(_ context.Context, env *pipeline.Env) (pipeline.Plan, error)
 			return plan, err
 		}
 		t, err := load(held, c.name+".torrent")
-		if err != nil || t == nil || !b.seemsOf(t, c, env.Version) || newer(c, info) {
+		if err != nil || t == nil || !b.wants(t, c, t.info.Pieces, env.Version) || newer(c, info) {
 			plan.Changed = append(plan.Changed, change)
 		}
 	}
 	return plan, nil
-}
-
-// seemsOf tells whether a torrent may be of a content, without reading that.
-func (b build) seemsOf(t *torrent, c content, version string) bool {
-	want, err := b.compose(c, b.size(c), t.info.Pieces, version, time.Time{})
-	return err == nil && t.same(want)
 }
 
 // newer tells whether a file of the content was written after the torrent.
@@ -157,39 +151,8 @@ func (b build) one(ctx context.Context, env *pipeline.Env, held *os.Root, c cont
 	if err := c.lay(b.data); err != nil {
 		return nil, false, err
 	}
-	if was, err := load(held, c.name+".torrent"); err == nil && was != nil && was.same(t) {
+	if was, err := load(held, c.name+".torrent"); err == nil && was != nil && b.wants(was, c, pieces, env.Version) {
 		return was, false, nil
 	}
-	return t, true, place(held, c.name, t.raw)
-}
-
-// place writes a torrent aside, under a name that nobody who watches for torrents
-// takes for one, and renames it.
-func place(dir *os.Root, name string, raw []byte) error {
-	temp := "." + name + ".~tmp~"
-	if err := dir.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := dir.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(raw)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = dir.Rename(temp, name+".torrent")
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s.torrent: %w", name, err), dir.RemoveAll(temp))
-	}
-	d, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return t, true, aside.Replace(held, c.name+".torrent", t.raw, nil)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"gantry/config"
+	"gantry/pipeline/aside"
 	"gantry/pipeline/image"
 )
 
@@ -91,6 +92,9 @@ func (c content) lay(data string) error {
 	if err := root.Mkdir(c.name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	if err := aside.Sync(root, "."); err != nil {
+		return err
+	}
 	dir, err := root.OpenRoot(c.name)
 	if err != nil {
 		return err
@@ -131,12 +135,5 @@ func link(dir *os.Root, name, to string) error {
 			return nil
 		}
 	}
-	temp := "." + name + ".~tmp~"
-	if err := dir.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := dir.Symlink(to, temp); err != nil {
-		return err
-	}
-	return dir.Rename(temp, name)
+	return aside.Symlink(dir, name, to)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/anacrolix/torrent/bencode"
 	"github.com/anacrolix/torrent/metainfo"
+
+	"gantry/pipeline/aside"
 )
 
 // torrent is a torrent file (BEP 3, 12).
@@ -54,10 +55,11 @@ func (s subject) compose(c content, size int64, pieces []byte, version string, n
 	return t, err
 }
 
-// same tells whether both say the same, whenever they were made.
-func (t *torrent) same(o *torrent) bool {
-	return bytes.Equal(t.meta.InfoBytes, o.meta.InfoBytes) && t.meta.Announce == o.meta.Announce && t.meta.Comment == o.meta.Comment &&
-		slices.EqualFunc(t.meta.AnnounceList, o.meta.AnnounceList, slices.Equal)
+// wants tells whether a torrent says, byte for byte, what one does that is made now
+// of a content with these hashes of its pieces, whenever it was made itself.
+func (s subject) wants(t *torrent, c content, pieces []byte, version string) bool {
+	want, err := s.compose(c, s.size(c), pieces, version, time.Unix(t.meta.CreationDate, 0))
+	return err == nil && bytes.Equal(t.raw, want.raw)
 }
 
 // of tells whether the torrent names the files of a content, with their sizes.
@@ -69,15 +71,10 @@ func (t *torrent) of(c content) bool {
 
 // load reads a torrent of a directory; nil where there is none.
 func load(dir *os.Root, name string) (*torrent, error) {
-	f, err := dir.Open(name)
+	raw, _, err := aside.Read(dir, name, mostTorrent)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, mostTorrent+1))
 	if err != nil {
 		return nil, err
 	}

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha1"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 
 	"gantry/config"
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 	"gantry/pipeline/image"
 )
 
@@ -20,8 +23,14 @@ import (
 type publish struct{ subject }
 
 // published is the directory, below that of held torrents, of what was published:
-// copies by which it is known again when it is taken back.
+// copies of all of it, by which it is known again when it is taken back.
 const published = "published"
+
+// record is the name of such a copy.
+func record(name string, raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return fmt.Sprintf("%s.%x.torrent", name, sum[:8])
+}
 
 // ready is a torrent that is to be published.
 type ready struct {
@@ -37,7 +46,7 @@ func (s publish) ready(ctx context.Context, version string) ([]ready, *image.Fou
 	if err != nil {
 		return nil, nil, err
 	}
-	some, err := s.compare(ctx, all)
+	some, err := s.compare(ctx, all, version)
 	if err != nil {
 		v.Close()
 		return nil, nil, err
@@ -45,7 +54,7 @@ func (s publish) ready(ctx context.Context, version string) ([]ready, *image.Fou
 	return some, v, nil
 }
 
-func (s publish) compare(ctx context.Context, all []content) ([]ready, error) {
+func (s publish) compare(ctx context.Context, all []content, version string) ([]ready, error) {
 	held, err := os.OpenRoot(s.held)
 	if err != nil {
 		return nil, config.Hint(fmt.Errorf("open the torrents that are held: %w", err), "make them first")
@@ -67,6 +76,9 @@ func (s publish) compare(ctx context.Context, all []content) ([]ready, error) {
 		}
 		if err := s.serves(ctx, c, t); err != nil {
 			return nil, config.Hint(fmt.Errorf("the torrent %s is not of what production serves: %w", c.name, err), "make the torrents again")
+		}
+		if !s.wants(t, c, t.info.Pieces, version) {
+			return nil, config.Hint(fmt.Errorf("the torrent %s is not as release.yaml has it by now: its trackers, comment, size of pieces or something else", c.name), "make the torrents again")
 		}
 		was, err := load(watched, c.name+".torrent")
 		if err != nil {
@@ -141,7 +153,7 @@ func (s publish) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, er
 }
 
 // Run makes sure that the seed box finds the data of each torrent, then publishes it.
-func (s publish) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
+func (s publish) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
 	some, v, err := s.ready(ctx, env.Version)
 	if err != nil {
 		return nil, err
@@ -160,19 +172,26 @@ func (s publish) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p 
 		return nil, err
 	}
 	defer watched.Close()
+	planned := map[string]string{}
+	for _, c := range slices.Concat(plan.Added, plan.Changed) {
+		planned[c.Name] = c.To
+	}
 	p.Phase("publish torrents", pipeline.Files, int64(len(some)))
 	ev := pipeline.Evidence{}
 	for _, r := range some {
-		if err := ctx.Err(); err != nil {
-			return ev, err
+		if planned[r.name] != r.id() {
+			return ev, &pipeline.ConflictError{Reason: r.name + " is another torrent than the one that was planned", Hint: "plan again"}
 		}
 		if err := r.lay(s.data); err != nil {
 			return ev, err
 		}
-		if err := place(kept, r.name, r.raw); err != nil { // first: what is published can be taken back
+		if err := aside.Replace(kept, record(r.name, r.raw), r.raw, nil); err != nil { // first: what is published can be taken back
 			return ev, err
 		}
-		if err := place(watched, r.name, r.raw); err != nil {
+		if err := halted(ctx, env); err != nil {
+			return ev, err
+		}
+		if err := aside.Replace(watched, r.name+".torrent", r.raw, nil); err != nil {
 			return ev, err
 		}
 		ev[r.name] = r.id()
@@ -181,6 +200,14 @@ func (s publish) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p 
 	}
 	ev["published"] = strconv.Itoa(len(some))
 	return ev, nil
+}
+
+// halted is the reason why a run should stop here.
+func halted(ctx context.Context, env *pipeline.Env) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return env.Holds(ctx)
 }
 
 // Inputs are the images in production and the torrents that are held.

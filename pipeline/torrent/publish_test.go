@@ -1,9 +1,12 @@
 package torrent_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"gantry/pipeline"
 )
@@ -64,6 +67,21 @@ func TestPublishRefuses(t *testing.T) {
 			b[300_000] = 'X' // in a piece that holds nothing but the image
 			w.image("production/9.7", "x86_64", dvd, string(b))
 		}, "CHECKSUM, or the image beside it, has other bytes"},
+		"other trackers by now": {func(w *world) {
+			w.torrents = strings.Replace(defaults, "b.example", "c.example", 1)
+		}, "is not as release.yaml has it by now"},
+		"a seed of its own": {func(w *world) {
+			at := "held/" + dvd + ".torrent"
+			text := w.read(at)
+			w.write(at, text[:len(text)-1]+"8:url-list19:http://evil.examplee")
+		}, "is not as release.yaml has it by now"},
+		"a pipe": {func(w *world) {
+			at := w.at("held/" + dvd + ".torrent")
+			os.Remove(at)
+			if err := unix.Mkfifo(at, 0o600); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "not a regular file"},
 		"signed since": {func(w *world) {
 			w.write("production/9.7/isos/x86_64/"+dvd+".iso.manifest", "new")
 		}, "it names other files or sizes"},
@@ -113,5 +131,57 @@ func TestInputs(t *testing.T) {
 	w.must("torrent.make")
 	if inputs("torrent.publish") == published {
 		t.Error("a changed torrent is not seen")
+	}
+}
+
+// A console that died between the record and the torrent itself lost nothing: what
+// was published before can be taken back still, and only that.
+func TestH22WithdrawAfterACrash(t *testing.T) {
+	w := newWorld(t)
+	w.must("torrent.make")
+	w.must("torrent.publish")
+	w.image("production/9.7", "x86_64", dvd, strings.Repeat("new dvd, x86_64", 40_000))
+	w.must("torrent.make")
+	step, env, err := w.make("torrent.publish")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := step.Plan(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := plan.Count(); n.Changed != 1 {
+		t.Fatalf("%+v", plan)
+	}
+	w.mkdir("watch/start/." + dvd + ".torrent.gantry.~tmp~/in-the-way") // the torrent cannot be written, the record can
+	if _, err := step.Run(t.Context(), env, plan, pipeline.NewProgress(nil)); err == nil {
+		t.Fatal("it was to fail")
+	}
+	plan, ev := w.must("undo torrent.publish")
+	if len(plan.Warnings) > 0 || plan.Count().Removed != 2 || ev["withdrawn"] != "2" {
+		t.Errorf("%+v, %v", plan, ev)
+	}
+}
+
+// What was not planned is neither published nor withdrawn.
+func TestPublishIsOfThePlan(t *testing.T) {
+	w := newWorld(t)
+	w.must("torrent.make")
+	step, env, err := w.make("torrent.publish")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := step.Plan(t.Context(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.image("production/9.7", "x86_64", dvd, "another one")
+	w.must("torrent.make")
+	var conflict *pipeline.ConflictError
+	if _, err := step.Run(t.Context(), env, plan, pipeline.NewProgress(nil)); !errors.As(err, &conflict) {
+		t.Errorf("%v", err)
+	}
+	if got := w.files("watch/start"); strings.Contains(got, dvd) {
+		t.Errorf("published %s", got)
 	}
 }

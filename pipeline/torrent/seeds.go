@@ -11,7 +11,6 @@ import (
 
 	"gantry/config"
 	"gantry/pipeline"
-	"gantry/pipeline/image"
 )
 
 // seeds looks whether the trackers know somebody who has each torrent whole.
@@ -73,11 +72,10 @@ func (s seeds) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p *p
 
 // watched are the torrents of a version that are published, of every image.
 func (s seeds) watched(version string) ([]*torrent, error) {
-	m, err := image.NewMatrix(s.cfg, s.im, s.tree, "production", version)
+	images, v, err := s.contents("production", version)
 	if err != nil {
 		return nil, err
 	}
-	v := m.Look()
 	defer v.Close()
 	dir, err := os.OpenRoot(s.publish)
 	if err != nil {
@@ -85,17 +83,16 @@ func (s seeds) watched(version string) ([]*torrent, error) {
 	}
 	defer dir.Close()
 	var all []*torrent
-	for _, im := range v.Images {
-		name := strings.TrimSuffix(im.Name, ".iso")
-		if name == "" {
-			return nil, fmt.Errorf("%s is %s in production", im.File, im.Verdict)
-		}
-		t, err := load(dir, name+".torrent")
+	for _, c := range images {
+		t, err := load(dir, c.name+".torrent")
 		if err != nil {
 			return nil, err
 		}
 		if t == nil {
-			return nil, config.Hint(fmt.Errorf("%s is not published", name), "publish the torrents first")
+			return nil, config.Hint(fmt.Errorf("%s is not published", c.name), "publish the torrents first")
+		}
+		if !t.of(c) {
+			return nil, config.Hint(fmt.Errorf("what is published as %s is not of what production serves", c.name), "make the torrents again, and publish them")
 		}
 		all = append(all, t)
 	}

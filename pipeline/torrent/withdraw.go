@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
 	"gantry/pipeline"
+	"gantry/pipeline/aside"
 	"gantry/pipeline/image"
 )
 
@@ -19,9 +21,10 @@ import (
 // those that have the bytes which were put there, and no others.
 type withdraw struct{ subject }
 
-// ours are the torrents of a version that were published and are there still, and
-// those that have become others since.
-func (s withdraw) ours(version string) (ours, others []string, err error) {
+// ours are the torrents of a version that were published and are there still, by
+// name with the hash that trackers know them by, and those that have become others
+// since.
+func (s withdraw) ours(version string) (ours map[string]string, others []string, err error) {
 	m, err := image.NewMatrix(s.cfg, s.im, s.tree, "production", version)
 	if err != nil {
 		return nil, nil, err
@@ -39,25 +42,27 @@ func (s withdraw) ours(version string) (ours, others []string, err error) {
 		return nil, nil, err
 	}
 	defer watched.Close()
-	entries, err := fs.ReadDir(kept.FS(), ".")
+	entries, err := fs.ReadDir(watched.FS(), ".")
 	if err != nil {
 		return nil, nil, err
 	}
+	ours = map[string]string{}
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".torrent")
 		if !ok || !slices.ContainsFunc(m.Cells, func(c image.Cell) bool { return c.Is(name+".iso") || c.Is(name) }) {
 			continue
 		}
-		was, err := load(kept, e.Name())
-		if err != nil {
-			return nil, nil, err
-		}
 		is, err := load(watched, e.Name())
-		switch {
-		case err == nil && (is == nil || was == nil):
-		case err == nil && bytes.Equal(is.raw, was.raw):
-			ours = append(ours, name)
-		default:
+		if is == nil && err == nil {
+			continue // it went while we looked
+		}
+		var was *torrent
+		if err == nil {
+			was, err = load(kept, record(name, is.raw))
+		}
+		if err == nil && was != nil && bytes.Equal(is.raw, was.raw) {
+			ours[name] = is.id()
+		} else {
 			others = append(others, name)
 		}
 	}
@@ -71,8 +76,8 @@ func (s withdraw) Plan(_ context.Context, env *pipeline.Env) (pipeline.Plan, err
 		return pipeline.Plan{}, err
 	}
 	plan := pipeline.Plan{Title: fmt.Sprintf("withdraw %d torrents: the seed box is not told of them any more", len(ours))}
-	for _, name := range ours {
-		plan.Removed = append(plan.Removed, pipeline.Change{Name: name})
+	for _, name := range slices.Sorted(maps.Keys(ours)) {
+		plan.Removed = append(plan.Removed, pipeline.Change{Name: name, From: ours[name]})
 	}
 	for _, name := range others {
 		plan.Warnings = append(plan.Warnings, name+" is not what was published, and stays")
@@ -80,8 +85,8 @@ func (s withdraw) Plan(_ context.Context, env *pipeline.Env) (pipeline.Plan, err
 	return plan, nil
 }
 
-// Run removes it.
-func (s withdraw) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
+// Run removes what the plan lists, as far as it is there still.
+func (s withdraw) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
 	ours, _, err := s.ours(env.Version)
 	if err != nil {
 		return nil, err
@@ -91,16 +96,21 @@ func (s withdraw) Run(ctx context.Context, env *pipeline.Env, _ pipeline.Plan, p
 		return nil, err
 	}
 	defer watched.Close()
-	p.Phase("withdraw torrents", pipeline.Files, int64(len(ours)))
-	for _, name := range ours {
-		if err := ctx.Err(); err != nil {
+	p.Phase("withdraw torrents", pipeline.Files, int64(len(plan.Removed)))
+	gone := 0
+	for _, c := range plan.Removed {
+		if ours[c.Name] != c.From {
+			continue
+		}
+		if err := halted(ctx, env); err != nil {
 			return nil, err
 		}
-		if err := watched.Remove(name + ".torrent"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := watched.Remove(c.Name + ".torrent"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		p.Logf("%s: withdrawn", name)
+		gone++
+		p.Logf("%s: withdrawn", c.Name)
 		p.Add(1)
 	}
-	return pipeline.Evidence{"withdrawn": strconv.Itoa(len(ours))}, nil
+	return pipeline.Evidence{"withdrawn": strconv.Itoa(gone)}, aside.Sync(watched, ".")
 }

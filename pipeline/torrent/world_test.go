@@ -154,3 +154,8 @@ func wants(t *testing.T, err error, words string) {
 		t.Fatalf("%v does not say %q", err, words)
 	}
 }
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

@@ -36,6 +36,10 @@ func TestCrashChild(t *testing.T) {
 		}
 	})
 	w := newWorld(t, at)
+	w.version = os.Getenv("GANTRY_TREE_VERSION")
+	if from := os.Getenv("GANTRY_TREE_COMPOSE"); from != "" {
+		w.tree().Compose.Root, w.tree().Compose.Path = filepath.Split(from)
+	}
 	plan, err := w.step(verb, nil).Plan(t.Context(), w.env())
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +57,7 @@ func TestCrashChild(t *testing.T) {
 func (w *world) child(verb string, kill int) (killed bool) {
 	w.t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestCrashChild$")
-	cmd.Env = append(os.Environ(), "GANTRY_TREE_CHILD="+w.at, "GANTRY_TREE_VERB="+verb, "GANTRY_TREE_KILL="+strconv.Itoa(kill))
+	cmd.Env = append(os.Environ(), "GANTRY_TREE_CHILD="+w.at, "GANTRY_TREE_VERB="+verb, "GANTRY_TREE_KILL="+strconv.Itoa(kill), "GANTRY_TREE_VERSION="+w.version)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return false

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -49,14 +48,6 @@ type difference struct {
 	after   int       // files in the source
 	repos   map[string]*repo
 	held    map[string]bool // directories of the destination that hold what is left alone
-}
-
-// repo is a directory with metadata of a repository, or what was one.
-type repo struct {
-	path           string
-	src, dst       bool // has metadata there
-	here, there    int  // packages in source and destination
-	changed, heads bool // something of it changes; its repomd.xml does
 }
 
 // comparison is what one worker found.
@@ -217,39 +208,6 @@ func (c *comparison) file(ch change, folder bool) {
 	}
 }
 
-// census counts what a directory of one side holds.
-func (c *comparison) census(p string, all []child, side int) {
-	n := c.packages[p]
-	for i := range all {
-		ch := &all[i]
-		switch {
-		case ch.kind == dir && ch.name == "repodata":
-			at := c.repos[p]
-			if at == nil {
-				at = &repo{path: p}
-				c.repos[p] = at
-			}
-			if side == 0 {
-				at.src = true
-			} else {
-				at.dst = true
-			}
-		case ch.kind == file:
-			if side == 0 {
-				c.after++
-			} else {
-				c.before++
-			}
-			if strings.HasSuffix(ch.name, ".rpm") {
-				n[side]++
-			}
-		}
-	}
-	if n != [2]int{} {
-		c.packages[p] = n
-	}
-}
-
 // readable makes sure that what is to be copied from a directory can be read,
 // before a sync begins that would stop at the first that cannot.
 func readable(at *folder, changes []change, groups []member) error {
@@ -320,15 +278,6 @@ func order(a, b change) int {
 	return cmp.Or(cmp.Compare(a.dir, b.dir), cmp.Compare(a.name, b.name), cmp.Compare(there(a), there(b)))
 }
 
-// repoOf is the repository that a directory is in, or nil.
-func (d *difference) repoOf(p string) *repo {
-	for ; ; p = path.Dir(p) {
-		if at := d.repos[p]; at != nil || p == "." {
-			return at
-		}
-	}
-}
-
 // blocked refuses to make way for a file where a directory is and nothing may be
 // removed.
 func (d *difference) blocked(r *rules) error {
@@ -392,32 +341,4 @@ func (d *difference) touch() {
 			}
 		}
 	}
-}
-
-// folder is the entry of a directory of the source, or of one that stays.
-func (d *difference) folder(p string) *entry {
-	at, name := splitPath(p)
-	for _, all := range [][]listing{d.source, d.extra} {
-		i, ok := slices.BinarySearchFunc(all, at, func(l listing, p string) int { return cmp.Compare(l.path, p) })
-		if !ok {
-			continue
-		}
-		if c := all[i].find(name); c != nil && c.kind == dir {
-			return &c.entry
-		}
-	}
-	return nil
-}
-
-// lookup is the entry of a path of the source, or nil.
-func (d *difference) lookup(p string) *entry {
-	at, name := splitPath(p)
-	i, ok := slices.BinarySearchFunc(d.source, at, func(l listing, p string) int { return cmp.Compare(l.path, p) })
-	if !ok {
-		return nil
-	}
-	if c := d.source[i].find(name); c != nil {
-		return &c.entry
-	}
-	return nil
 }

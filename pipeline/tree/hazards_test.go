@@ -68,7 +68,7 @@ func TestH05PackagesBeforeMetadata(t *testing.T) {
 			m := reading[at]
 			mu.Unlock()
 			m.Lock()
-			m.Unlock()
+			defer m.Unlock()
 		}
 	})
 	defer storage.OnReach(nil)
@@ -309,12 +309,12 @@ func TestOddSourceIsRefused(t *testing.T) {
 		make  func(at string) error
 		words string
 	}{
-		"newline":    {func(at string) error { return os.WriteFile(filepath.Join(at, "a\nb"), nil, 0o644) }, `"a\nb"`},
-		"tab":        {func(at string) error { return os.WriteFile(filepath.Join(at, "a\tb"), nil, 0o644) }, `"a\tb"`},
-		"no UTF-8":   {func(at string) error { return os.WriteFile(filepath.Join(at, "a\xffb"), nil, 0o644) }, `"a\xffb"`},
-		"pipe":       {func(at string) error { return syscall.Mkfifo(filepath.Join(at, "p"), 0o644) }, "device, socket or pipe"},
-		"link text":  {func(at string) error { return os.Symlink("a\nb", filepath.Join(at, "l")) }, `"a\nb"`},
-		"long path":  {func(at string) error { return deep(at) }, "bytes begins with"},
+		"newline":   {func(at string) error { return os.WriteFile(filepath.Join(at, "a\nb"), nil, 0o644) }, `"a\nb"`},
+		"tab":       {func(at string) error { return os.WriteFile(filepath.Join(at, "a\tb"), nil, 0o644) }, `"a\tb"`},
+		"no UTF-8":  {func(at string) error { return os.WriteFile(filepath.Join(at, "a\xffb"), nil, 0o644) }, `"a\xffb"`},
+		"pipe":      {func(at string) error { return syscall.Mkfifo(filepath.Join(at, "p"), 0o644) }, "device, socket or pipe"},
+		"link text": {func(at string) error { return os.Symlink("a\nb", filepath.Join(at, "l")) }, `"a\nb"`},
+		"long path": {func(at string) error { return deep(at) }, "bytes begins with"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, t.TempDir())

@@ -101,6 +101,7 @@ func inspect(ctx context.Context, t *config.Tree, c *chain, r *record, full bool
 
 // match compares what is there with what is wanted.
 func (f *findings) match(t *config.Tree, has *difference, want map[string]*entry) {
+	names := map[uint64]*leader{} // by what tells it in the record
 	for i := range has.source {
 		l := &has.source[i]
 		for j := range l.here {
@@ -122,11 +123,25 @@ func (f *findings) match(t *config.Tree, has *difference, want map[string]*entry
 			if !w.alike(e) {
 				f.add("%s differs", p)
 			}
+			if w.kind != file || w.ino == 0 {
+				continue
+			}
+			if first := names[w.ino]; first == nil {
+				names[w.ino] = &leader{p, e.ino}
+			} else if first.ino != e.ino {
+				f.add("%s is not one file with %s any more", p, first.path)
+			}
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(want)) {
 		f.add("%s is missing", p)
 	}
+}
+
+// leader is the first name of a file that has several.
+type leader struct {
+	path string
+	ino  uint64
 }
 
 // hash hashes what the metadata of the repositories names, and the metadata.

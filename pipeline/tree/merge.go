@@ -69,7 +69,13 @@ func (t *trace) was(has *entry) bool {
 	if t.old == nil || has == nil {
 		return t.old == nil && has == nil
 	}
-	return t.old.holds(has) && (t.old.kind != file || t.old.ino == has.ino)
+	switch {
+	case !t.old.holds(has):
+		return false
+	case t.old.kind == file:
+		return t.old.ino == has.ino
+	}
+	return t.old.kind != symlink || t.old.mtime == has.mtime
 }
 
 func (all traces) paths() []string { return slices.Sorted(maps.Keys(all)) }

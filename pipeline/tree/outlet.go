@@ -92,12 +92,26 @@ func (o *outlet) of(id string, do func(*chain, *record) error) error {
 	return nil
 }
 
-// Pointer is the sync that a place is the result of.
+// Pointer is the sync that a place is the result of. It is asked for often, and
+// reads no record.
 func (o *outlet) Pointer(_ context.Context, name string) (id string, err error) {
-	return id, o.with(name, func(c *chain) error {
-		id = c.current
-		return nil
-	})
+	if !slices.Contains(o.places, name) {
+		return "", nil // a beta has no production, which serves nothing
+	}
+	root, err := openArea(o.cfg, name, o.area(name))
+	if err != nil {
+		return "", err
+	}
+	defer root.close()
+	home, err := root.open(homeOf(o.area(name).Undo, string(o.target.Name), name))
+	if errors.Is(err, unix.ENOENT) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look at the undo area of %s: %w", name, err)
+	}
+	defer home.close()
+	return readCurrent(home)
 }
 
 // Flip says that a place is the result of another sync. It moves no file: syncs

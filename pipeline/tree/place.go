@@ -43,6 +43,13 @@ func (s *step) area(place string) config.Area {
 // file system that is not mounted.
 func (s *step) open(place string) (*folder, error) { return openArea(s.cfg, place, s.area(place)) }
 
+// away says that nobody could look at a place. What is there may be as it was.
+type away struct{ error }
+
+// Temporary tells those who ask what is served that it is no drift.
+func (away) Temporary() bool { return true }
+func (a away) Unwrap() error { return a.error }
+
 func openArea(cfg *config.Release, place string, a config.Area) (*folder, error) {
 	if _, _, remote := cfg.StoreOf(a.Root); remote {
 		return nil, config.Hint(fmt.Errorf("%s is on a store, and a tree is synced to directories", place), "set its root to a directory")
@@ -50,7 +57,7 @@ func openArea(cfg *config.Release, place string, a config.Area) (*folder, error)
 	at := cfg.Path(a.Root)
 	root, err := openRoot(at)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		return nil, config.Hint(fmt.Errorf("%s: there is no directory %s", place, at), "mount it, or make it by hand; gantry makes no root, which would fill the disk below a mount that is missing")
+		return nil, away{config.Hint(fmt.Errorf("%s: there is no directory %s", place, at), "mount it, or make it by hand; gantry makes no root, which would fill the disk below a mount that is missing")}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", place, err)
@@ -60,7 +67,7 @@ func openArea(cfg *config.Release, place string, a config.Area) (*folder, error)
 	}
 	mounted, err := root.mounted()
 	if err == nil && !mounted {
-		err = config.Hint(fmt.Errorf("%s: nothing is mounted at %s", place, at), "mount it; what would be written now would fill the disk below")
+		err = away{config.Hint(fmt.Errorf("%s: nothing is mounted at %s", place, at), "mount it; what would be written now would fill the disk below")}
 	}
 	if err != nil {
 		root.close()

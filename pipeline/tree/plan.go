@@ -72,7 +72,8 @@ func (s *syncing) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, e
 // sum counts, by part too, and names the largest.
 func (s *syncing) sum(p *pipeline.Plan, v *survey) {
 	parts := map[string]*pipeline.Part{}
-	p.Counts = &pipeline.Counts{}
+	total := v.counts()
+	p.Counts = &total
 	for i := range v.changes {
 		c := &v.changes[i]
 		name := partOf(c.dir, c.name)
@@ -82,14 +83,13 @@ func (s *syncing) sum(p *pipeline.Plan, v *survey) {
 			parts[name] = part
 		}
 		of, list := &part.Counts.Changed, &p.Changed
-		n := &p.Counts.Changed
 		switch {
 		case c.old == nil:
-			of, list, n = &part.Counts.Added, &p.Added, &p.Counts.Added
+			of, list = &part.Counts.Added, &p.Added
 		case c.new == nil:
-			of, list, n = &part.Counts.Removed, &p.Removed, &p.Counts.Removed
+			of, list = &part.Counts.Removed, &p.Removed
 		}
-		*of, *n = *of+1, *n+1
+		*of++
 		if c.new != nil && c.leader == "" {
 			part.Bytes += c.new.size
 			p.Bytes += c.new.size

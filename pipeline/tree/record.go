@@ -80,9 +80,12 @@ type chain struct {
 	current string // the sync that the tree is the result of
 }
 
+// homeOf is where the records of a place are, below its root.
+func homeOf(undo, target, place string) string { return undo + "/" + target + "/" + place }
+
 // readChain reads the records of a place. There may be none.
 func readChain(root *folder, undo, target, place string) (*chain, error) {
-	c := &chain{root: root, at: undo + "/" + target + "/" + place, place: place}
+	c := &chain{root: root, at: homeOf(undo, target, place), place: place}
 	home, err := root.open(c.at)
 	if errors.Is(err, unix.ENOENT) {
 		return c, nil
@@ -112,18 +115,35 @@ func readChain(root *folder, undo, target, place string) (*chain, error) {
 		}
 		c.records = append(c.records, r)
 	}
-	b, err := readSmall(home, currentFile, 64)
-	if errors.Is(err, unix.ENOENT) {
-		return c, nil
-	}
-	if err != nil {
+	if c.current, err = readCurrent(home); err != nil {
 		return nil, err
 	}
-	c.current = strings.TrimSuffix(string(b), "\n")
-	if c.find(c.current) == nil {
-		return nil, config.Hint(fmt.Errorf("%s is the result of sync %q, which has no record", place, config.Inert(c.current)), "look at "+c.at+" below the root of "+place)
+	if c.current != "" && c.find(c.current) == nil {
+		return nil, config.Hint(fmt.Errorf("%s is the result of sync %s, which has no record", place, c.current), "look at "+home.path+" below the root")
 	}
 	return c, nil
+}
+
+// readCurrent is the sync that the tree of a place is the result of.
+func readCurrent(home *folder) (string, error) {
+	b, err := readSmall(home, currentFile, 64)
+	if errors.Is(err, unix.ENOENT) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	id := strings.TrimSuffix(string(b), "\n")
+	if _, err = storage.ParseID(id); err == nil {
+		var at *folder
+		if at, err = home.open(id); err == nil {
+			at.close()
+		}
+	}
+	if err != nil {
+		return "", config.Hint(fmt.Errorf("%s is the result of sync %q, which has no record", home.path, config.Inert(id)), "look at "+home.path+" below the root")
+	}
+	return id, nil
 }
 
 func readRecord(home *folder, id, target, place string) (*record, error) {

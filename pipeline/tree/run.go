@@ -1,21 +1,16 @@
 package tree
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"gantry/config"
 	"gantry/pipeline"
-	"gantry/storage"
 )
 
 // Run does what the plan says. Whatever happens to it, the tree is one that
@@ -123,9 +118,18 @@ func (s *syncing) begin(env *pipeline.Env, v *survey) (*record, *folder, error) 
 		}
 	}
 	slices.Sort(r.Repos)
+	if v.half == nil {
+		r.Counts = v.counts()
+	}
 	comes := slices.ContainsFunc(v.changes, func(c change) bool { return c.new != nil })
 	if v.half == nil || comes {
 		r.Phase, r.Settled = copying, time.Time{}
+	}
+	if v.half == nil { // what was noted there was of a run that came to nothing
+		if err := home.unlink(changesFile); err != nil && !errors.Is(err, unix.ENOENT) {
+			home.close()
+			return nil, nil, err
+		}
 	}
 	err = note(home, v.changes, v.folders)
 	if err == nil {
@@ -181,305 +185,4 @@ func (s *syncing) probe(v *survey, home *folder) error {
 		return explained(err)
 	}
 	return v.to.unlink(temp)
-}
-
-// work brings the changes to the tree, in the order that clients need.
-func (s *syncing) work(ctx context.Context, env *pipeline.Env, v *survey, r *record, home *folder, p *pipeline.Progress) error {
-	kept, err := home.make(filesDir, 0o700, nil)
-	if err != nil {
-		return explained(err)
-	}
-	defer kept.close()
-	a := newAct(p)
-	a.dst, a.from, a.kept = v.to, v.from, kept
-	a.put, a.save, a.drop, a.unit = fetch, save, shelve, pipeline.Bytes
-	p.Phase("copy to "+s.place, pipeline.Bytes, s.bytes(v))
-	if v.half != nil {
-		p.Logf("going on with sync %s, which is %s", r.ID, r.Phase)
-	}
-	for _, left := range v.litter {
-		dir, name := splitPath(left)
-		if at, err := a.dst.open(dir); err == nil {
-			err = at.unlink(name)
-			at.close()
-			if err != nil && !errors.Is(err, unix.ENOENT) {
-				return err
-			}
-		}
-	}
-	if v.changes, v.folders, err = a.clear(ctx, v.changes, v.folders); err != nil {
-		return err
-	}
-	if err := a.mkdirs(v.folders); err != nil {
-		return err
-	}
-	storage.Reach("tree.mkdirs")
-	listed := make(chan error, 1)
-	go func() { listed <- v.list(home) }()
-	err = s.publish(ctx, env, a, v, r, p)
-	if bad := <-listed; err == nil {
-		err = bad
-	}
-	if err != nil {
-		return err
-	}
-	if err := s.removals(ctx, env, a, v, r, p); err != nil {
-		return err
-	}
-	return s.finish(env, a, v, r, home, p)
-}
-
-// publish brings in what is new: content, then what names it, then what names
-// that. Each is durable before the next.
-func (s *syncing) publish(ctx context.Context, env *pipeline.Env, a *act, v *survey, r *record, p *pipeline.Progress) error {
-	if r.Phase != copying && r.Phase != naming {
-		return nil // nothing is new
-	}
-	if err := a.place(ctx, v.changes, content); err != nil {
-		return err
-	}
-	if err := a.dst.flush(); err != nil {
-		return explained(err)
-	}
-	if err := holds(ctx, env); err != nil {
-		return err
-	}
-	if r.Phase != naming {
-		r.Phase = naming
-		if err := v.chain.write(r); err != nil {
-			return err
-		}
-	}
-	p.Logf("the packages are there; metadata follows")
-	for _, at := range []stage{metadata, heads} {
-		if slices.ContainsFunc(v.changes, func(c change) bool { return c.new != nil && stageOf(c.dir, c.name, c.new.kind) == at }) {
-			if err := a.place(ctx, v.changes, at); err != nil {
-				return err
-			}
-			if err := a.dst.flush(); err != nil {
-				return explained(err)
-			}
-		}
-	}
-	return nil
-}
-
-// removals waits until clients had time to forget the old metadata, and removes
-// what the source has not.
-func (s *syncing) removals(ctx context.Context, env *pipeline.Env, a *act, v *survey, r *record, p *pipeline.Progress) error {
-	going := 0
-	for i := range v.changes {
-		if v.changes[i].new == nil {
-			going++
-		}
-	}
-	if r.Settled.IsZero() {
-		r.Settled = env.Now().UTC()
-	}
-	if going > 0 {
-		if r.Phase != removing {
-			r.Phase = waiting
-		}
-		if err := v.chain.write(r); err != nil {
-			return err
-		}
-		if s.place == production {
-			if err := s.wait(ctx, env, r, p); err != nil {
-				return err
-			}
-		}
-		if err := holds(ctx, env); err != nil {
-			return err
-		}
-		r.Phase = removing
-		if err := v.chain.write(r); err != nil {
-			return err
-		}
-		a.unit = pipeline.Files
-		p.Phase("remove from "+s.place, pipeline.Files, int64(going))
-		if err := a.remove(ctx, v.changes); err != nil {
-			return err
-		}
-	}
-	stay, err := a.prune(v.folders)
-	if err == nil && len(stay) > 0 {
-		p.Logf("not empty, so they stay: %s", few(stay))
-	}
-	return err
-}
-
-// wait waits until the grace is over, by the record: a run that goes on waits for
-// the rest.
-func (s *syncing) wait(ctx context.Context, env *pipeline.Env, r *record, p *pipeline.Progress) error {
-	end := r.Settled.Add(time.Duration(s.tree.Grace))
-	left := end.Sub(env.Now())
-	if left <= 0 {
-		return nil
-	}
-	left = min(left, time.Duration(s.tree.Grace)) // a clock that was set back does not make it longer
-	p.Phase("wait before removals", "seconds", int64(left/time.Second))
-	p.File("they begin at " + end.Local().Format(time.TimeOnly))
-	p.Logf("removals begin at %s", end.Local().Format(time.DateTime))
-	storage.Reach("tree.waiting")
-	over := time.NewTimer(left)
-	defer over.Stop()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-over.C:
-			return nil
-		case <-tick.C:
-			p.Add(1)
-		case <-ctx.Done():
-			return config.Hint(context.Cause(ctx), "run it again: it waits for the rest, then removes")
-		}
-	}
-}
-
-// finish sets the times of directories, makes all durable and the sync the one
-// that the tree is the result of.
-func (s *syncing) finish(env *pipeline.Env, a *act, v *survey, r *record, home *folder, p *pipeline.Progress) error {
-	if err := a.dress(v.folders); err != nil {
-		return err
-	}
-	if err := a.dst.flush(); err != nil {
-		return explained(err)
-	}
-	storage.Reach("tree.dressed")
-	all, err := merged(home)
-	if err != nil {
-		return err
-	}
-	r.Counts = all.counts()
-	r.Phase, r.Completed = complete, env.Now().UTC()
-	if err := v.chain.write(r); err != nil {
-		return err
-	}
-	if err := v.chain.point(r.ID); err != nil {
-		return err
-	}
-	p.Logf("%s of %s is the result of sync %s", s.place, s.target.Name, r.ID)
-	return nil
-}
-
-// save keeps a file that is replaced by giving it another name in the undo area.
-// Links are in the record as they are. Where a sync replaces one twice, what was
-// there before it is kept.
-func save(h *hand, c *change) error {
-	if c.old.kind != file {
-		return nil
-	}
-	shelf, err := h.keeper()
-	if err != nil {
-		return err
-	}
-	if err := h.at.link(c.name, shelf, c.name); !errors.Is(err, unix.EEXIST) {
-		return err
-	}
-	return nil
-}
-
-// shelve moves a file that is removed to the undo area.
-func shelve(h *hand, c *change) error {
-	if c.old.kind == file {
-		shelf, err := h.keeper()
-		if err != nil {
-			return err
-		}
-		has, err := shelf.stat(c.name)
-		if err != nil {
-			return err
-		}
-		if has == nil {
-			return h.at.rename(c.name, shelf, c.name)
-		}
-	}
-	return h.at.unlink(c.name)
-}
-
-// list writes down what the whole tree is to hold. A broken one is written anew
-// by whoever goes on.
-func (v *survey) list(home *folder) (err error) {
-	fd, err := again(func() (int, error) {
-		return unix.Openat(home.fd, listingFile, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	})
-	if err != nil {
-		return home.fail("open", listingFile, err)
-	}
-	f := os.NewFile(uintptr(fd), home.name(listingFile))
-	w := bufio.NewWriterSize(f, 1<<20)
-	var line []byte
-	for _, all := range [][]listing{v.source, v.extra} {
-		for i := range all {
-			for j := range all[i].here {
-				c := &all[i].here[j]
-				line = line[:0]
-				if all[i].path != "." {
-					line = append(append(line, all[i].path...), '/')
-				}
-				line = append(append(line, c.name...), '\t')
-				line = append(c.entry.append(line), '\n')
-				if _, err := w.Write(line); err != nil {
-					return errors.Join(explained(err), f.Close())
-				}
-			}
-		}
-	}
-	return explained(errors.Join(w.Flush(), f.Close()))
-}
-
-// Look tells whether the tree is the result of the plan's sync.
-func (s *syncing) Look(_ context.Context, _ *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
-	if plan.Move == nil {
-		return pipeline.Seen{}, nil
-	}
-	root, err := s.open(s.place)
-	if err != nil {
-		return pipeline.Seen{}, err
-	}
-	defer root.close()
-	c, err := readChain(root, s.area(s.place).Undo, string(s.target.Name), s.place)
-	if err != nil {
-		return pipeline.Seen{}, err
-	}
-	if c.current == plan.Move.To && c.half() == nil {
-		return pipeline.Seen{Done: true, Evidence: evidence(c.find(c.current))}, nil
-	}
-	if half := c.half(); half != nil && half.ID == plan.Move.To {
-		return pipeline.Seen{Failed: c.apart(half)}, nil
-	}
-	return pipeline.Seen{}, nil
-}
-
-// apart says in words what is half done.
-func (c *chain) apart(half *record) string {
-	name := path.Base(half.To)
-	if half.Phase == undoing {
-		return fmt.Sprintf("%s of %s: the undo of sync %s is half done; ask for it again to go on", c.place, name, half.ID)
-	}
-	words := map[phase]string{
-		copying: "clients see nothing of it yet", naming: "clients see a part of it",
-		waiting: "clients see it, and what it removes is still there", removing: "clients see it, and a part of what it removes is still there",
-		complete: "all of it is there",
-	}
-	return fmt.Sprintf("%s of %s: sync %s is half done, %s; ask for it again to go on, or roll back", c.place, name, half.ID, words[half.Phase])
-}
-
-// evidence is what a sync did.
-func evidence(r *record) pipeline.Evidence {
-	if r == nil {
-		return nil
-	}
-	return pipeline.Evidence{
-		r.Place: r.ID, "added": strconv.Itoa(r.Counts.Added), "changed": strconv.Itoa(r.Counts.Changed),
-		"removed": strconv.Itoa(r.Counts.Removed), "bytes": strconv.FormatInt(r.Bytes, 10),
-		"from": config.Inert(r.From), "to": config.Inert(r.To),
-	}
-}
-
-// Inputs is a digest of what makes the item true: that the place is the result of
-// the latest sync, and that the metadata of the source is what it was.
-func (s *syncing) Inputs(_ context.Context, env *pipeline.Env) (string, error) {
-	return s.inputs(env)
 }

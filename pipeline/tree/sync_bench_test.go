@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -108,6 +109,52 @@ func BenchmarkChanged(b *testing.B) {
 	if out, err := exec.Command("rsync", "-aHni", "--delete", "--modify-window=-1", w.compose()+"/", w.staging()).CombinedOutput(); err != nil || len(out) > 0 {
 		b.Fatalf("rsync finds a difference: %v\n%s", err, out)
 	}
+}
+
+// BenchmarkUndo takes the first copy of 100,000 files back, and then, of a tree
+// where 200 changed, that.
+func BenchmarkUndo(b *testing.B) {
+	w, files := benched(b, "tree-100k")
+	w.plain("stage")
+	rng := rand.New(rand.NewPCG(1, 2))
+	var few, all []float64
+	for b.Loop() {
+		w.plain("promote")
+		for n := range 200 {
+			put(b, files[rng.IntN(len(files))], fmt.Sprint("changed ", n, rng.Uint64()))
+		}
+		w.plain("stage")
+		w.plain("promote")
+		few = append(few, timed(b, func() { w.plain("rollback") }))
+		all = append(all, timed(b, func() { w.plain("rollback") }))
+	}
+	b.ReportMetric(median(few), "s/200")
+	b.ReportMetric(median(all), "s/100000")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkMany is how much memory a process takes that copies 500,000 files to an
+// empty place, and one that then finds nothing to do.
+func BenchmarkMany(b *testing.B) {
+	data := os.Getenv("GANTRY_BENCH")
+	if data == "" {
+		b.Skip("GANTRY_BENCH names no directory of data")
+	}
+	for b.Loop() {
+		w := newWorld(b, b.TempDir())
+		for _, what := range []string{"copy", "nothing"} {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestCrashChild$")
+			cmd.Env = append(os.Environ(), "GANTRY_TREE_CHILD="+w.at, "GANTRY_TREE_VERB=stage", "GANTRY_TREE_KILL=-1",
+				"GANTRY_TREE_VERSION=9.7", "GANTRY_TREE_COMPOSE="+filepath.Join(data, "tree-500k"))
+			began := time.Now()
+			if out, err := cmd.CombinedOutput(); err != nil {
+				b.Fatalf("%v\n%s", err, out)
+			}
+			b.ReportMetric(time.Since(began).Seconds(), "s/"+what)
+			b.ReportMetric(float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)/1024, "MiB/"+what)
+		}
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 func report(b *testing.B, ours, theirs []float64) {

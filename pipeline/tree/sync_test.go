@@ -132,7 +132,11 @@ func grow(t testing.TB, rng *rand.Rand, at string, steps int) {
 // rsync -aH --delete makes of it, and an undo brings back what was there.
 func TestSyncEqualsRsync(t *testing.T) {
 	needs(t, "rsync")
-	for seed := range uint64(40) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 4))

@@ -65,7 +65,7 @@ func (a *app) showDistro(ctx context.Context, patch bool, f demoFlags, clock *di
 	first := ""
 	for _, r := range distro.Releases(patch) {
 		var id string
-		if id, err = e.OpenRelease(ctx, r.Kind, r.Version, time.Time{}); err != nil {
+		if id, err = e.OpenRelease(ctx, r.Kind, r.Version, clock.Now().Add(r.Due)); err != nil {
 			break
 		}
 		if first == "" {

@@ -98,17 +98,21 @@ type targetsJSON struct {
 }
 
 type targetJSON struct {
-	Name       string   `json:"name" is:"what the verbs take"`
-	Format     string   `json:"format" is:"rpm"`
-	URL        string   `json:"url" is:"where clients reach it"`
-	Staging    string   `json:"staging" is:"snapshot that testers see"`
-	Production string   `json:"production" is:"snapshot that clients see"`
-	Revision   int64    `json:"revision" is:"highest revision that production ever served"`
-	Unseen     string   `json:"unseen,omitempty" is:"why it cannot be told what is served"`
-	Drift      string   `json:"drift,omitempty" is:"what is served against what the journal says"`
-	Warnings   []string `json:"warnings,omitempty" is:"what is the matter with what production serves"`
-	Busy       string   `json:"busy,omitempty" is:"run that is at it"`
-	Snapshots  int      `json:"snapshots" is:"number of snapshots"`
+	Name       string `json:"name" is:"what the verbs take"`
+	Format     string `json:"format" is:"rpm"`
+	URL        string `json:"url" is:"where clients reach it"`
+	Staging    string `json:"staging" is:"snapshot that testers see"`
+	Production string `json:"production" is:"snapshot that clients see"`
+	Revision   int64  `json:"revision" is:"highest revision that production ever served"`
+
+	StagingLabel    string `json:"staging_label,omitempty" is:"what operators call it, such as 9.7-RC2, of a tree"`
+	ProductionLabel string `json:"production_label,omitempty" is:"the same of production"`
+
+	Unseen    string   `json:"unseen,omitempty" is:"why it cannot be told what is served"`
+	Drift     string   `json:"drift,omitempty" is:"what is served against what the journal says"`
+	Warnings  []string `json:"warnings,omitempty" is:"what is the matter with what production serves"`
+	Busy      string   `json:"busy,omitempty" is:"run that is at it"`
+	Snapshots int      `json:"snapshots" is:"number of snapshots"`
 }
 
 type snapshotsJSON struct {
@@ -118,6 +122,7 @@ type snapshotsJSON struct {
 
 type snapshotJSON struct {
 	ID         string    `json:"id" is:"its UTC time"`
+	Label      string    `json:"label,omitempty" is:"what operators call it: the directory of a sync"`
 	Created    time.Time `json:"created" is:"when it was built"`
 	TwinOf     string    `json:"twin_of,omitempty" is:"snapshot whose packages it publishes anew"`
 	Published  time.Time `json:"published,omitzero" is:"when production last began to serve it"`

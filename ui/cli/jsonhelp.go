@@ -21,7 +21,8 @@ var shapes = []struct {
 }{
 	{"every verb that fails", failureJSON{}},
 	{"status", statusJSON{}},
-	{"run, promote, rollback, refresh, prune, verify, runs, resolve", runsJSON{}},
+	{"day", dayJSON{}},
+	{"run, undo, promote, rollback, refresh, prune, verify, runs, resolve", runsJSON{}},
 	{"plan", planJSON{}},
 	{"targets", targetsJSON{}},
 	{"snapshots", snapshotsJSON{}},
@@ -34,7 +35,7 @@ var shapes = []struct {
 	{"lint", lintJSON{}},
 	{"report", reportJSON{}},
 	{"version", versionJSON{}},
-	{"demo, init, open, close, tick, skip, clear, hold, cancel, adopt, report -o", doneJSON{}},
+	{"demo, init, open, close, tick, skip, early, clear, hold, cancel, adopt, report -o", doneJSON{}},
 }
 
 func (a *app) printJSON(v any) {

@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gantry/checklist"
 	"gantry/config"
 	"gantry/pipeline"
 )
 
 func (a *app) releaseVerbs() []*cobra.Command {
-	return []*cobra.Command{a.statusVerb(), a.openVerb(), a.closeVerb(), a.holdVerb(), a.historyVerb(), a.reportVerb()}
+	return []*cobra.Command{a.statusVerb(), a.dayVerb(), a.openVerb(), a.closeVerb(), a.holdVerb(), a.historyVerb(), a.reportVerb()}
 }
 
 func (a *app) openVerb() *cobra.Command {
@@ -52,12 +53,11 @@ func dueTime(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	for _, form := range []string{"2006-01-02T15:04Z07:00", time.RFC3339, "2006-01-02"} {
-		if at, err := time.Parse(form, s); err == nil {
-			return at.UTC(), nil
-		}
+	at, err := checklist.ParseDue(s)
+	if err != nil {
+		return time.Time{}, &usageError{err.Error()}
 	}
-	return time.Time{}, &usageError{quoted(s) + " is not a time, write it as 2006-01-02T15:04Z"}
+	return at, nil
 }
 
 func (a *app) closeVerb() *cobra.Command {

@@ -89,7 +89,7 @@ func (a *app) releaseLine(v pipeline.View) string {
 		for i, r := range v.Open {
 			ids[i] = r.ID
 		}
-		return "several releases are open, choose with --release: " + strings.Join(ids, ", ")
+		return "several releases are open, choose with --release: " + strings.Join(ids, ", ") + "; gantry day shows all"
 	}
 }
 
@@ -113,7 +113,7 @@ func (a *app) printTargets(targets []pipeline.TargetView) {
 		if t.Unseen != "" {
 			state = a.paint(a.outTTY, red, "UNSEEN") + " " + t.Unseen
 		}
-		rows = append(rows, []string{t.Name, orDash(t.Staging), orDash(t.Production), state})
+		rows = append(rows, []string{t.Name, orDash(t.Label(t.Staging)), orDash(t.Label(t.Production)), state})
 	}
 	a.table(rows)
 	for _, t := range targets {
@@ -133,6 +133,8 @@ func targetState(t pipeline.TargetView) string {
 		return "drift"
 	case t.Busy != "":
 		return "busy with " + t.Busy
+	case len(t.Apart) > 0:
+		return "half done"
 	case !t.InStep():
 		return "staging differs"
 	case t.Production == "":
@@ -262,9 +264,18 @@ func newItemJSON(section string, it checklist.ItemView) itemJSON {
 	return j
 }
 
+// label is the other name of a snapshot, empty where it has none.
+func label(t pipeline.TargetView, id string) string {
+	if name := t.Label(id); name != id {
+		return name
+	}
+	return ""
+}
+
 func newTargetJSON(t pipeline.TargetView) targetJSON {
 	return targetJSON{
 		Name: t.Name, Format: t.Format, URL: t.URL, Staging: t.Staging, Production: t.Production,
+		StagingLabel: label(t, t.Staging), ProductionLabel: label(t, t.Production),
 		Revision: t.Journal.Revision, Unseen: t.Unseen, Drift: t.Drift, Warnings: t.Warnings, Busy: t.Busy, Snapshots: len(t.Snapshots),
 	}
 }

@@ -44,14 +44,17 @@ func (a *app) snapshotsVerb() *cobra.Command {
 				}
 				j := snapshotsJSON{Target: args[0], Snapshots: []snapshotJSON{}}
 				rows := [][]string{a.head("SNAPSHOT", "PUBLISHED", "SERVED AS", "TWIN OF")}
+				if t, _ := cfg.Target(args[0]); t.Tree != nil {
+					rows = [][]string{a.head("SYNC", "PUBLISHED", "SERVED AS", "DIRECTORY")}
+				}
 				for _, t := range e.View().Targets {
 					if t.Name != args[0] {
 						continue
 					}
 					for _, s := range t.Snapshots {
-						one := snapshotJSON{ID: s.ID, Created: s.Created, TwinOf: s.TwinOf, Published: s.Published, Staging: s.ID == t.Staging, Production: s.Current}
+						one := snapshotJSON{ID: s.ID, Created: s.Created, TwinOf: s.TwinOf, Label: s.Label, Published: s.Published, Staging: s.ID == t.Staging, Production: s.Current}
 						j.Snapshots = append(j.Snapshots, one)
-						rows = append(rows, []string{s.ID, orDash(clock(s.Published)), a.servedAs(one), s.TwinOf})
+						rows = append(rows, []string{s.ID, orDash(clock(s.Published)), a.servedAs(one), s.TwinOf + s.Label}) // a tree has no twins
 					}
 				}
 				return a.show(j, func() { a.table(rows) })

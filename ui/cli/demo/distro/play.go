@@ -242,12 +242,16 @@ func note(it checklist.ItemView) string {
 }
 
 // Release is one that a demo begins with.
-type Release struct{ Kind, Version string }
+type Release struct {
+	Kind, Version string
+	Due           time.Duration // from the beginning
+}
 
 // Releases are those that are worked on from the beginning, the main one first.
+// The final release is due after its bitflip, which the clock is set forward to.
 func Releases(patch bool) []Release {
 	if patch {
-		return []Release{{"patch", nines}, {"patch", tens}}
+		return []Release{{"patch", nines, 26 * time.Hour}, {"patch", tens, 27 * time.Hour}}
 	}
-	return []Release{{"final", final}, {"patch", tens}}
+	return []Release{{"final", final, 25*time.Hour + 30*time.Minute}, {"patch", tens, 27 * time.Hour}}
 }
