@@ -129,6 +129,31 @@ func TestBindMakesAnItemForEachTree(t *testing.T) {
 	}
 }
 
+// Trees may be synced by different bindings: mirrors are called once all are.
+func TestH10FileListsNeedEverySyncOfAChain(t *testing.T) {
+	eight := checklist.TargetRef{Name: "rocky-8", Format: "tree"}
+	for name, tc := range map[string]struct {
+		bindings []config.Binding
+		want     []string
+	}{
+		"one binding for each tree": {[]config.Binding{
+			{Item: "production-sync", Uses: "promote", Targets: []config.Name{"rocky-8"}},
+			{Item: "production-sync", Uses: "promote", Targets: []config.Name{"rocky-9"}},
+		}, []string{"production-sync:rocky-9", "production-sync.1:rocky-8"}},
+		"one of them does more": {[]config.Binding{
+			{Item: "production-sync", Uses: "promote"},
+			{Item: "production-sync", Uses: "hardlink", Targets: []config.Name{"rocky-8"}},
+		}, []string{"production-sync:rocky-8", "production-sync.1:rocky-9"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := resolved(t, "final", tc.bindings, eight, nine)
+			if got := item(t, list, "europe-sync").Needs; !slices.Equal(got, tc.want) {
+				t.Errorf("what comes after the syncs needs %q", got)
+			}
+		})
+	}
+}
+
 func TestBindChains(t *testing.T) {
 	bindings := []config.Binding{
 		{Item: "isos", Uses: "command", With: map[string]string{"command": "pull-unpack-tree"}},

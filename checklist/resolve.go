@@ -116,11 +116,30 @@ func (r resolver) needs(ids []string, of *TargetRef) []string {
 		switch {
 		case need.Each == "":
 			ones = []string{id}
+		case of == nil && len(ones) > 0:
+			// What stands for it may not be for all that those before it in its chain are
+			// for: nothing begins before these, too, are done.
+			ones = append(ones, r.others(need, ones)...)
 		case len(ones) == 0:
 			ones = r.needs(need.Needs, of)
 		}
 		for _, one := range ones {
 			if !slices.Contains(all, one) {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
+// others are the items of targets that an item is not for, of those that it needs.
+func (r resolver) others(it TemplateItem, ones []string) (all []string) {
+	for _, target := range r.targets {
+		if slices.Contains(ones, it.ID+":"+target.Name) {
+			continue
+		}
+		for _, one := range r.needs(it.Needs, &target) {
+			if strings.HasSuffix(one, ":"+target.Name) {
 				all = append(all, one)
 			}
 		}

@@ -54,7 +54,7 @@ type Contact struct {
 
 // Proof is what must be there after a program ended well: its exit status is not
 // believed alone. A file or files that a pattern names, below a directory or on a
-// store, or what a program prints.
+// store, none of them empty.
 type Proof struct {
 	Files    string `yaml:"files" jsonschema:"required" jsonschema_description:"path or pattern, relative to release.yaml, or store:NAME/KEY; may hold placeholders"`
 	Count    int    `yaml:"count" jsonschema_description:"how many at least (default 1)"`

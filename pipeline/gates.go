@@ -99,18 +99,26 @@ func underWay(state checklist.State, plan Plan) *checklist.Run {
 	if plan.Target != "" {
 		return state.OpenRun(plan.Target)
 	}
-	name := subject(plan)
 	for _, r := range state.Runs {
-		of := state.Release(r.Release)
-		if name == "" || r.Ended != nil || r.Target != "" || r.Risk == checklist.Safe || of == nil || r.Release == plan.Release && r.Item == plan.Item.ID {
-			continue
-		}
-		if item, ok := of.Checklist.Item(r.Item); ok && subject(Plan{Item: item}) == name {
+		if name := about(state, r); r.Ended == nil && name != "" && name == subject(plan) && !plan.of(r) {
 			return r
 		}
 	}
 	return nil
 }
+
+// about is the subject of a run without a target that may change something.
+func about(state checklist.State, r *checklist.Run) string {
+	release := state.Release(r.Release)
+	if r.Target != "" || r.Risk == checklist.Safe || release == nil {
+		return ""
+	}
+	item, _ := release.Checklist.Item(r.Item)
+	return subject(Plan{Item: item})
+}
+
+// of tells whether a run is one of the plan's item.
+func (p Plan) of(r *checklist.Run) bool { return r.Release == p.Release && r.Item == p.Item.ID }
 
 func orNone(s string) string {
 	if s == "" {

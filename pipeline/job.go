@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gantry/checklist"
@@ -31,11 +32,16 @@ var risks = map[string]checklist.Risk{
 	"refresh":  checklist.Production,
 }
 
-// risk is what an item may change: what its template says, or what its verb does
-// where that is graver. A template cannot make a verb harmless.
+// risk is what an item may change: what its template says, or what it uses does
+// where that is graver. Neither a template nor a binding can make that harmless.
 func risk(item checklist.Item) checklist.Risk {
 	if verb, ok := risks[item.Uses]; ok {
 		return graver(item.Risk, verb)
+	}
+	switch in := item.With["in"]; {
+	case slices.Contains([]string{"bitflip", "torrent.publish", "filelist"}, item.Uses),
+		item.Uses == "hardlink" && (in == "" || in == "production"):
+		return checklist.Production
 	}
 	return graver(item.Risk, checklist.Safe)
 }

@@ -228,6 +228,9 @@ func (e *Engine) sight(ctx context.Context, run string, plan Plan) (seen Seen, e
 			if l, ok := step.(Looker); ok {
 				return l.Look(ctx, e.env(plan.Release, run), plan)
 			}
+			if plan.Move == nil && plan.Risk != checklist.Safe && plan.Verb != "build" { // nobody sees an unfinished build
+				return Seen{Failed: "interrupted, and it does not show how far it came: run it again, which goes on from there"}, nil
+			}
 		}
 	}
 	if runForm.MatchString(run) {

@@ -24,6 +24,10 @@ func (e *Engine) takeBack(ctx context.Context, plan *Plan) error {
 			return err
 		}
 	}
+	if r := since(state, *plan); r != nil {
+		return &ConflictError{Reason: fmt.Sprintf("%s was done since for release %s: what that left is not what there was before this", r.Title, r.Release),
+			Hint: "take that back first, or do this anew: gantry undo " + r.Item + " --release " + r.Release}
+	}
 	var done []string
 	for _, it := range view.RestOn(plan.Item.ID) {
 		if it.Status == checklist.StatusDone || it.Status == checklist.StatusStale {
@@ -63,4 +67,25 @@ func tookBack(plan *Plan, st *checklist.ItemState) error {
 		return &ConflictError{Reason: fmt.Sprintf("%s moved production of %s to %s, and others moved it to %s since", plan.Item.Title, plan.Target, made.To, orNothing(plan.Move.From)), Hint: hint}
 	}
 	return nil
+}
+
+// since is a run by which another item did what the plan's item does after that,
+// where both write the same, or nil. Steps on targets know by themselves what is
+// theirs.
+func since(state checklist.State, plan Plan) *checklist.Run {
+	own := false
+	var last *checklist.Run
+	for _, r := range state.Runs {
+		if plan.Target != "" || about(state, r) == "" || about(state, r) != subject(plan) {
+			continue
+		}
+		if plan.of(r) {
+			own, last = true, nil
+			continue
+		}
+		if st := state.Release(r.Release).Items[r.Item]; own && st != nil && st.Run == r && r.Ended != nil && r.Ended.Outcome == checklist.Done {
+			last = r
+		}
+	}
+	return last
 }

@@ -223,3 +223,133 @@ func workedOnOnce(t *testing.T, name string) {
 		t.Errorf("begun twice: %v", err)
 	}
 }
+
+// What opens a release to the world is confirmed in its words, whatever item it
+// is bound to.
+func TestProductionIsProductionWhateverItIsBoundTo(t *testing.T) {
+	for _, uses := range []string{"bitflip", "torrent.publish", "filelist", "hardlink"} {
+		cfg := setup(t)
+		text := strings.Replace(byName, "uses: job", "uses: "+uses, 1)
+		if err := os.WriteFile(filepath.Join(cfg.Dir(), "checklists", "test.yaml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		maker, _, _ := strings.Cut(uses, ".")
+		e := open(t, cfg, pipeline.Options{Makers: pipeline.Makers{maker: func(*config.Release, checklist.Item) (pipeline.Step, error) { return slow{}, nil }}})
+		if _, err := e.OpenRelease(t.Context(), "test", "1.0", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		plan, err := e.Plan(t.Context(), pipeline.Job{Item: "job"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var confirm *pipeline.ConfirmError
+		if _, err := e.Start(t.Context(), plan, ""); !errors.As(err, &confirm) || plan.Risk != checklist.Production {
+			t.Errorf("%s is %s, and began without a phrase: %v", uses, plan.Risk, err)
+		}
+	}
+}
+
+// Of a run that died and that nobody can look at, it is not said that it changed
+// nothing.
+func TestInterruptedIsNotUnchanged(t *testing.T) {
+	cfg := setup(t)
+	if err := os.WriteFile(filepath.Join(cfg.Dir(), "checklists", "test.yaml"), []byte(byName), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	e := open(t, cfg, pipeline.Options{Makers: pipeline.Makers{"job": func(*config.Release, checklist.Item) (pipeline.Step, error) { return afar{}, nil }}})
+	if _, err := e.OpenRelease(t.Context(), "test", "1.0", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := do(t, e, pipeline.Job{Item: "job"}); !errors.Is(err, pipeline.ErrUnknown) {
+		t.Fatal(err)
+	}
+	it := status(t, e, "job")
+	if err := e.Resolve(t.Context(), it.State.Run.Intent.Run); err != nil {
+		t.Fatal(err)
+	}
+	it = status(t, e, "job")
+	if end := it.State.Run.Ended; it.Status != checklist.StatusFailed || !strings.Contains(end.Error, "does not show how far it came") || strings.Contains(end.Hint, "nothing changed") {
+		t.Errorf("%s: %+v", it.Status, end)
+	}
+}
+
+// hatch is a door that closes while nobody watches: its reverse is never seen to
+// end.
+type hatch struct{ door }
+
+func (h hatch) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
+	ev, err := h.door.Run(ctx, env, plan, p)
+	if err == nil && !h.open {
+		err = pipeline.ErrUnknown
+	}
+	return ev, err
+}
+
+func (h hatch) Look(context.Context, *pipeline.Env, pipeline.Plan) (pipeline.Seen, error) {
+	return pipeline.Seen{Done: h.open == (*h.is == "open")}, nil
+}
+
+func (h hatch) Reverse() pipeline.Step { return hatch{door{h.is, !h.open}} }
+
+// An undo whose console died is settled by looking when the item is planned again,
+// as any other run is.
+func TestUndoThatDiedIsSettled(t *testing.T) {
+	cfg := setup(t)
+	if err := os.WriteFile(filepath.Join(cfg.Dir(), "checklists", "test.yaml"), []byte(byName), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	is := "closed"
+	e := open(t, cfg, pipeline.Options{Makers: pipeline.Makers{"job": func(*config.Release, checklist.Item) (pipeline.Step, error) { return hatch{door{&is, true}}, nil }}})
+	if _, err := e.OpenRelease(t.Context(), "test", "1.0", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := do(t, e, pipeline.Job{Item: "job"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := do(t, e, pipeline.Job{Item: "job", Undo: true}); !errors.Is(err, pipeline.ErrUnknown) {
+		t.Fatal(err)
+	}
+	if got := status(t, e, "job").Status; got != checklist.StatusUnknown {
+		t.Fatal(got)
+	}
+	if _, err := e.Plan(t.Context(), pipeline.Job{Item: "job"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, e, "job").Status; got != checklist.StatusReady {
+		t.Errorf("it was taken back, and is %s", got)
+	}
+}
+
+// Two releases that write the same take it back in turn, the last one first.
+func TestUndoIsOfTheLastOfOneName(t *testing.T) {
+	cfg := setup(t)
+	if err := os.WriteFile(filepath.Join(cfg.Dir(), "checklists", "test.yaml"), []byte(byName), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	is := "closed"
+	e := open(t, cfg, pipeline.Options{Makers: pipeline.Makers{"job": func(*config.Release, checklist.Item) (pipeline.Step, error) { return door{&is, true}, nil }}})
+	of := func(version string, undo bool) error {
+		t.Helper()
+		if err := e.Choose(t.Context(), "test-"+version); err != nil {
+			t.Fatal(err)
+		}
+		return do(t, e, pipeline.Job{Item: "job", Undo: undo})
+	}
+	for _, version := range []string{"1.0", "2.0"} {
+		if _, err := e.OpenRelease(t.Context(), "test", version, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := of(version, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var conflict *pipeline.ConflictError
+	if err := of("1.0", true); !errors.As(err, &conflict) || !strings.Contains(err.Error(), "since for release test-2.0") {
+		t.Errorf("what another release did was taken back: %v", err)
+	}
+	for _, version := range []string{"2.0", "1.0"} {
+		if err := of(version, true); err != nil {
+			t.Errorf("%s: %v", version, err)
+		}
+	}
+}

@@ -162,3 +162,35 @@ func TestWatchOneAtATime(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong is told short: the name and the URL stand beside it.
+func TestWatchIsBrief(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for says, want := range map[string]string{
+		"probe web: https://seen.example/web answers 404 Not Found, wanted is 200":       "answers 404 Not Found, wanted is 200",
+		"probe web: the first 9 bytes of https://seen.example/web do not hold \"9.7\"":   "the first 9 bytes of it do not hold \"9.7\"",
+		"probe web: https://other.example/9.7: dial tcp 127.0.0.1:9: connection refused": "dial tcp 127.0.0.1:9: connection refused",
+		"probe web: no whole answer within 10s":                                          "no whole answer within 10s",
+	} {
+		s := &site{fails: map[string]error{"web": errors.New(says)}}
+		e := watching(t, s, &now)
+		e.Watch(t.Context())
+		if got := e.View().Watched[0].Words; got != want {
+			t.Errorf("%s\nis told as %q, want %q", says, got, want)
+		}
+	}
+}
+
+// A copy of what is staged is in step with it, and nothing else is.
+func TestCopyIsInStep(t *testing.T) {
+	v := pipeline.TargetView{Staging: "S2", Production: "P", Snapshots: []pipeline.SnapshotView{{ID: "P", CopyOf: "S1", Label: "9.7"}, {ID: "S1"}, {ID: "S2"}}}
+	if v.InStep() {
+		t.Error("an earlier sync of staging is in step")
+	}
+	if v.Staging = "S1"; !v.InStep() {
+		t.Error("what was copied is not in step")
+	}
+	if got := v.Label("P") + " " + v.Label("S1"); got != "9.7 S1" {
+		t.Errorf("they go by %q", got)
+	}
+}

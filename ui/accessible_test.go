@@ -49,7 +49,7 @@ func TestAccessible(t *testing.T) {
 		asked string // that the engine was asked, empty for nothing but plans
 	}{
 		{"status at the start", nil, []string{"gantry packyard: 2025.4.1 patch, 4 of 10 items complete", "You are neil."}, ""},
-		{"help", []string{"help"}, []string{"promote TARGET"}, ""},
+		{"help", []string{"help"}, []string{"promote TARGET", "choose RELEASE", "early N", "undo N", "review TARGET"}, ""},
 		{"list", []string{"list"}, []string{"2  Release notes are reviewed, ready", "Promote core-el9, blocked: needs Verify"}, ""},
 		{"item", []string{"item 8"}, []string{"Promote core-el9: step, PRODUCTION, blocked", "Ask: release manager on duty"}, ""},
 		{"targets", []string{"targets"}, []string{"core-el9: staging " + snapNew + ", production " + snapNow + ", differs", "DRIFT"}, ""},
@@ -68,6 +68,12 @@ func TestAccessible(t *testing.T) {
 		{"promote several", []string{"promote core-el9 core-el8", "GROUP"}, []string{"PRODUCTION: promote core-el9", "Left out: core-el8", "PRODUCTION of 1 target", "promote: 1 of 1 moved", "done: promote"}, "start 1 together"},
 		{"promote several with another phrase", []string{"promote core-el9 core-el8", "PHRASE"}, []string{"Not confirmed"}, ""},
 		{"roll several back", []string{"rollback core-el9 tools-el9", ""}, []string{"Not confirmed"}, "plan rollback tools-el9 with others"},
+		{"early needs a reason", []string{"early 9", ""}, []string{"Nothing recorded."}, ""},
+		{"early", []string{"early 9", "embargo lifted"}, []string{"recorded."}, "early announce embargo lifted"},
+		{"undo of an item", []string{"undo 5", "y"}, []string{"done: Build core-el9"}, "start Build core-el9"},
+		{"choose", []string{"choose patch-10.1"}, []string{"gantry packyard"}, "choose patch-10.1"},
+		{"choose nothing", []string{"choose"}, []string{"open are patch-2025.4.1"}, ""},
+		{"review", []string{"review core-el9"}, []string{"DOWNGRADE tomcat.noarch 9.0.110-1 to 9.0.87-4", "upgraded openssl.x86_64 3.5.1-3 to 3.5.1-4 RLSA-2025:21248"}, "review core-el9"},
 		{"nothing to resume", []string{"resume"}, []string{"moved only in part"}, ""},
 		{"nothing to undo", []string{"undo"}, []string{"moved anything"}, ""},
 		{"rollback", []string{"rollback core-el9", "1", "PHRASE"}, []string{"1  " + snapOld}, "plan rollback core-el9 " + snapOld},
@@ -84,6 +90,7 @@ func TestAccessible(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := quick(newFake(t))
+			f.review = reviewed()
 			lines := append([]string{}, tt.lines...)
 			for i := range lines {
 				lines[i] = strings.ReplaceAll(lines[i], "PHRASE", f.plan.Phrase())
@@ -142,5 +149,39 @@ func TestAccessibleQuitAsksWhileARunLives(t *testing.T) {
 	said := converseWith(t, newFake(t), Options{}, "quit", "n", "status", "quit", "y", "list")
 	if strings.Count(said, "1 run is live") != 2 || strings.Contains(said, "Production:") {
 		t.Errorf("said:\n%s", said)
+	}
+}
+
+// The day is said as it is shown: of every release what is next, and the world.
+func TestAccessibleDay(t *testing.T) {
+	got := converseWith(t, releaseDay(t), Options{}, "day")
+	for _, want := range []string{
+		"final-9.7-RC2: 11 of 19 items complete, due in 2h14m", "done at the earliest Nov 22 11:41 UTC",
+		"Hardlink Run: ready, usually takes 12m00s", "Bitflip after 24-48 Hours: waiting, opens in 23h41m",
+		"File lists: blocked by Hardlink Run", "Promote rocky-10: LATE, failed",
+		"website is up since 1h", "download is DOWN since 2m: answered 404", "wiki: not looked yet",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q:\n%s", want, got)
+		}
+	}
+}
+
+// A plan with alarms is said with them, and its phrase is typed whatever its risk.
+func TestAccessibleAlarms(t *testing.T) {
+	f := quick(distribution(t))
+	f.plan.Risk = checklist.Staging
+	phrase := f.plan.Phrase()
+	got := converseWith(t, f, Options{}, "promote rocky-9", "y")
+	for _, want := range []string{"41288 added, 312 changed, 4112 removed", "ALARM removes-many", "of AppStream/s390x: 0 added, 0 changed, 4096 removed", phrase, "HALF DONE rocky-8", "Not confirmed"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q:\n%s", want, got)
+		}
+	}
+	if f.did("start") {
+		t.Error("y confirmed an alarm")
+	}
+	if converseWith(t, f, Options{}, "promote rocky-9", phrase); !f.did("start") {
+		t.Errorf("the phrase confirmed nothing: %q", f.asked)
 	}
 }

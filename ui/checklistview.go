@@ -215,7 +215,7 @@ func (s *checklistScreen) actions() []action {
 		as = []action{{key: bind("tick", "enter", " "), writes: true, when: due, why: why, do: func() tea.Cmd { return s.askTick(it) }}}
 	}
 	as = append(as, []action{
-		{key: bind("next", "n"), when: m.focus == onList && s.ahead() >= 0, why: "no other item can be done now", do: s.next},
+		{key: bind("next", "n"), when: m.focus == onList && s.ahead() >= 0, why: s.atEnd(), do: s.next},
 		{key: bind("plan", "p"), when: here && !manual && open, do: func() tea.Cmd { return m.plan(job, config.Inert(it.Title), true) }},
 		{key: bind("waive", "w"), writes: true, when: here && !it.Killer && open && it.Status != checklist.StatusWaived, do: func() tea.Cmd { return s.askWaive(it) }},
 		{key: bind("clear", "x"), writes: true, when: st.Ticked != nil || st.Waived != nil, do: func() tea.Cmd { return s.askClear(it) }},
@@ -227,8 +227,12 @@ func (s *checklistScreen) actions() []action {
 		{key: bind("open early", "E"), writes: true, when: here && it.Status == checklist.StatusWaiting, why: "it does not wait for its time", do: func() tea.Cmd { return s.askEarly(it) }},
 		m.openAction(),
 		m.chooseAction(),
-		m.closeAction(),
 	}...)
+	if end := m.closeAction(); end.when {
+		as = append([]action{end}, as...) // which is what is to be done
+	} else {
+		as = append(as, end)
+	}
 	if m.o.Forward != nil {
 		as = append(as, action{key: bind("set the demo's clock forward", "F"), when: here && it.Status == checklist.StatusWaiting, why: "it does not wait for its time", do: func() tea.Cmd { return s.forward(it.Opens) }})
 	}
@@ -245,6 +249,14 @@ func (s *checklistScreen) ahead() int {
 		}
 	}
 	return -1
+}
+
+// atEnd says why there is no next item.
+func (s *checklistScreen) atEnd() string {
+	if v := &s.m.view.Checklist; v.Release != nil && v.Done == v.Total {
+		return "every item is complete; C closes the release"
+	}
+	return "no other item can be done now"
 }
 
 func (s *checklistScreen) next() tea.Cmd {

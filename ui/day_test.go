@@ -10,7 +10,7 @@ import (
 )
 
 // releaseDay arranges two open releases, and a world that is half up.
-func releaseDay(t *testing.T) *fake {
+func releaseDay(t testing.TB) *fake {
 	f := newFake(t)
 	due := noon.Add(2*time.Hour + 14*time.Minute)
 	view := func(id string, left time.Duration, items ...checklist.ItemView) checklist.View {

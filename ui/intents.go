@@ -198,12 +198,16 @@ func (m *model) askLift() tea.Cmd {
 // askCancel asks whether a run shall stop.
 func (m *model) askCancel(r pipeline.RunView) tea.Cmd {
 	word, frame, label := riskOf(r.Risk)
+	ends := "It stops at the next safe place; no pointer is left half moved."
+	if t, _ := m.targetView(r.Target); t.Format == string(config.FormatTree) && r.Risk != checklist.Safe {
+		ends = "It stops at the next safe place. A sync is half done then: run it again to go on with it, or take it back."
+	}
 	m.open(&dialog{
 		word: word, frame: frame, label: label, title: "Cancel this run?",
 		head: func(w int) []line {
 			ls := wrapped(strong, r.Title, w)
 			ls = append(ls, wrapped(plain, fmt.Sprintf("Begun by %s on %s at %s UTC.", r.Actor, r.Host, clock(r.Started, m.now())), w)...)
-			return append(ls, wrapped(dim, "It stops at the next safe place; no pointer is left half moved.", w)...)
+			return append(ls, wrapped(dim, ends, w)...)
 		},
 		answers: []answer{{bind("cancel the run", "y"), func() tea.Cmd {
 			return m.act("asked the run to stop", func(ctx context.Context) error { return m.console.Cancel(ctx, r.Run.Run) })

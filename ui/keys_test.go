@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/bubbles/key"
 	"github.com/charmbracelet/x/ansi"
@@ -32,6 +33,13 @@ func places(t testing.TB, o Options) map[string]func() *driver {
 	}
 	add("targets, a group in part", func(f *fake) { inPart(f, false) }, "3")
 	add("targets, a group that moves", func(f *fake) { inPart(f, true) }, "3")
+	for name, arranged := range map[string]func() *fake{
+		"day of releases": func() *fake { return releaseDay(t) }, "trees": func() *fake { return distribution(t) },
+	} {
+		for _, view := range []string{"1", "3", "6", "7"} {
+			all[name+" in "+view] = func() *driver { return drive(t, arranged(), 120, 40, o).press(view) }
+		}
+	}
 	if !o.ReadOnly {
 		add("targets, marked", func(*fake) {}, "3", " ", "down")
 	}
@@ -39,7 +47,7 @@ func places(t testing.TB, o Options) map[string]func() *driver {
 }
 
 func TestNoKeyMeansTwoThings(t *testing.T) {
-	for place, at := range places(t, Options{}) {
+	for place, at := range places(t, Options{Forward: func(time.Time) {}}) { // with the keys of a demo
 		d := at()
 		seen := map[string]string{}
 		ks := movements()

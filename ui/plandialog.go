@@ -125,8 +125,9 @@ func changes(m *model, p pipeline.Plan, w int) []line {
 	for _, c := range p.Removed {
 		ls = append(ls, line{{"- ", bad}, {config.Inert(c.Name), plain}, {"  " + config.Inert(c.From), dim}})
 	}
-	if n := p.Count(); n.Added+n.Changed+n.Removed > len(p.Added)+len(p.Changed)+len(p.Removed) {
-		ls = append(ls, own(dim, fmt.Sprintf("these %d are the notable ones", len(p.Added)+len(p.Changed)+len(p.Removed))))
+	named := len(p.Added) + len(p.Changed) + len(p.Removed)
+	if n := p.Count(); named > 0 && n.Added+n.Changed+n.Removed > named {
+		ls = append(ls, own(dim, fmt.Sprintf("these %d are the notable ones", named)))
 	}
 	return append(ls, facts(p.Facts, w)...)
 }

@@ -31,7 +31,7 @@ func (p *prompt) press(m *model, k tea.KeyMsg) tea.Cmd {
 	case k.Type == tea.KeyEnter:
 		text := strings.TrimSpace(p.field.text())
 		if text == "" && !p.optional {
-			p.remark = own(warn, "an empty answer records nothing: say what you saw")
+			p.remark = own(warn, "an empty answer records nothing")
 			return nil
 		}
 		m.close()

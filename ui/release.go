@@ -20,7 +20,10 @@ func (m *model) openAction() action {
 
 // chooseAction goes to another of the open releases.
 func (m *model) chooseAction() action {
-	return action{key: bind("releases", "O"), when: len(m.view.Open) > 1, why: "no other release is open", do: m.askRelease}
+	other := slices.ContainsFunc(m.view.Open, func(r *checklist.ReleaseState) bool {
+		return m.view.Checklist.Release == nil || r.ID != m.view.Checklist.Release.ID
+	})
+	return action{key: bind("releases", "O"), when: other, why: "no other release is open", do: m.askRelease}
 }
 
 // askRelease lets one of the open releases be chosen.
@@ -132,7 +135,12 @@ func (m *model) askClose() tea.Cmd {
 			return wrapped(plain, fmt.Sprintf("%d of %d items are complete. The journal keeps what was done; the next release starts clean.", v.Done, v.Total), w)
 		},
 		answers: []answer{{bind("close the release", "y"), func() tea.Cmd {
-			return m.act("closed "+r.ID, func(ctx context.Context) error { return m.console.CloseRelease(ctx, false, "") })
+			return m.act("closed "+r.ID, func(ctx context.Context) error {
+				if err := m.console.CloseRelease(ctx, false, ""); err != nil {
+					return err
+				}
+				return m.console.Choose(ctx, "") // the one that is left, where there is one
+			})
 		}}},
 	})
 	return nil

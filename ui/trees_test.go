@@ -11,7 +11,7 @@ import (
 
 // distribution arranges trees of three majors: one that is ahead, one that is in
 // step, and one whose sync was interrupted; and a plan with parts and an alarm.
-func distribution(t *testing.T) *fake {
+func distribution(t testing.TB) *fake {
 	f := newFake(t)
 	staged, before, after := "20261121T101500Z", "20261020T090000Z", "20261121T120001Z"
 	f.view.Product = "rocky"

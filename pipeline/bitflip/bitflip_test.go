@@ -547,3 +547,48 @@ func TestH24NothingIsNotOpened(t *testing.T) {
 	}
 	b.refused(b.step, "is empty")
 }
+
+// A console that died right before the directory itself was opened left it closed,
+// and one that died right after it was closed left nothing open: both are told
+// apart from done, and gone on with.
+func TestFlipAfterACrash(t *testing.T) {
+	const crash = "crash"
+	b := newBench(t, `closed: "0750"; private: true`)
+	b.private()
+	die := func(step pipeline.Step) {
+		t.Helper()
+		plan, err := step.Plan(t.Context(), b.env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			storage.OnReach(func(string) { panic(crash) })
+			defer storage.OnReach(nil)
+			defer func() {
+				if r := recover(); r != crash {
+					t.Fatalf("it did not die: %v", r)
+				}
+			}()
+			_, err = step.Run(t.Context(), b.env, plan, pipeline.NewProgress(nil))
+		}()
+		if seen, err := step.(pipeline.Looker).Look(t.Context(), b.env, plan); err != nil || seen.Done || seen.Failed == "" {
+			t.Errorf("%+v, %v", seen, err)
+		}
+		again, _, err := b.do(step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen, err := step.(pipeline.Looker).Look(t.Context(), b.env, again); err != nil || !seen.Done {
+			t.Errorf("%+v, %v", seen, err)
+		}
+	}
+	closed := b.modes()
+	die(b.step)
+	if b.modes()["."] != "0755" || b.modes()["COMPOSE_ID"] != "0644" {
+		t.Errorf("%v", b.modes())
+	}
+	die(b.step.(pipeline.Reverser).Reverse())
+	if diff := cmp.Diff(closed, b.modes()); diff != "" {
+		t.Error(diff)
+	}
+}

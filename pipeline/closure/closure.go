@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -63,9 +64,11 @@ func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		}
 	}
 	s := &step{cfg: cfg, closure: *c, cmd: *cmd, target: item.Target}
-	// What it lists is read, so it must not be in the operator's language.
-	s.cmd.Env = map[string]string{"LC_ALL": "C.UTF-8"}
+	// What it lists is read, so it must not be in the operator's language, nor in
+	// that of the command's own environment.
+	s.cmd.Env = map[string]string{}
 	maps.Copy(s.cmd.Env, cmd.Env)
+	s.cmd.Env["LC_ALL"], s.cmd.Env["LANGUAGE"] = "C.UTF-8", "C" // the second one counts for more
 	return s, nil
 }
 
@@ -160,8 +163,9 @@ func (s *step) check(ctx context.Context, env *pipeline.Env, n int, o one, p *pi
 			list.take(line)
 			p.Logf("[%s] %s", o.name, line)
 		}}
+	began := time.Now()
 	status, err := c.Run(ctx, env)
-	v := list.verdict(status, err)
+	v := list.verdict(status, err, time.Since(began))
 	p.Logf("[%s] verdict: %s", o.name, v)
 	return v
 }

@@ -115,6 +115,8 @@ func TestRecorded(t *testing.T) {
 	}{
 		"closed":            {head, 0, "closed"},
 		"closed, cached":    {"Last metadata expiration check: 0:00:01 ago on Sat Nov 21 17:38:47 2026.\n", 0, "closed"},
+		"of before":         {"Last metadata expiration check: 3:00:01 ago on Sat Nov 21 15:09:24 2026.\n", 0, "it judged metadata that was read 3h0m1s before"},
+		"of days before":    {"Last metadata expiration check: 2 days, 1:00:00 ago on Sat Nov 21 15:09:24 2026.\n" + open + summary, 1, "read 49h0m0s before"},
 		"open":              {head + open + summary, 1, "3 unresolved in 2 packages"},
 		"open, older dnf":   {head + strings.ReplaceAll(strings.ReplaceAll(open, " (1)", ""), " (2)", "") + "Error: Repoclosure ended with unresolved dependencies.\n", 1, "3 unresolved in 2 packages"},
 		"quiet":             {"", 0, "nothing it says shows that it read the repository"},
@@ -161,6 +163,16 @@ func TestH13RepoclosureIsBelievedByItsList(t *testing.T) {
 	}
 	if !strings.Contains(log, "[BaseOS/aarch64]     missing-lib >= 2\n") || !strings.Contains(log, "[BaseOS/aarch64] verdict: 3 unresolved in 2 packages\n") {
 		t.Errorf("log:\n%s", log)
+	}
+}
+
+// What is read must be in the language that is known, whatever the environment of
+// the command says.
+func TestLanguage(t *testing.T) {
+	b := bench{t, t.TempDir()}
+	ev, log, err := b.run(t.Context(), "[sh, -c, 'echo Last metadata expiration check: $LC_ALL $LANGUAGE', '{repo}', '{arch}']\n    env: {LC_ALL: de_DE.UTF-8, LANGUAGE: de}", repos)
+	if err != nil || !strings.Contains(log, "check: C.UTF-8 C\n") {
+		t.Errorf("%v, %v:\n%s", ev, err, log)
 	}
 }
 

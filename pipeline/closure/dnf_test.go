@@ -1,11 +1,13 @@
 package closure_test
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/rpmpack"
 )
@@ -66,7 +68,7 @@ func TestDNF(t *testing.T) {
 			}
 		}
 	}
-	argv := "[dnf, repoclosure, '--releasever={major}', '--forcearch={arch}', '--setopt=reposdir=/nonexistent', '--setopt=cachedir=" + b.dir + "/cache-{repo}-{arch}', " +
+	argv := "[dnf, repoclosure, --refresh, '--releasever={major}', '--forcearch={arch}', '--setopt=reposdir=/nonexistent', '--setopt=cachedir=" + b.dir + "/cache-{repo}-{arch}', " +
 		"'--repofrompath=BaseOS," + b.dir + "/{arch}/BaseOS', '--repofrompath=AppStream," + b.dir + "/{arch}/AppStream', '--repo={repo}', '--check={repo}', '{requires}']"
 	ev, log, err := b.run(t.Context(), argv, "[{name: BaseOS}, {name: AppStream, requires: [BaseOS]}]")
 	if err == nil || !strings.Contains(err.Error(), "1 of 4 repositories are not closed: AppStream/aarch64 (1 unresolved in 1 packages)") {
@@ -83,6 +85,24 @@ func TestDNF(t *testing.T) {
 	ev, _, err = b.run(t.Context(), argv, "[{name: AppStream}]")
 	if err == nil || !strings.Contains(ev["AppStream/x86_64 lacks"], "tool-1-1.noarch needs lib") {
 		t.Errorf("without what it requires: %v, %v", ev, err)
+	}
+	// What dnf keeps may be that of the compose before.
+	hour := time.Now().Add(-time.Hour)
+	if err := filepath.WalkDir(filepath.Join(b.dir, "cache-BaseOS-x86_64"), func(at string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			err = os.Chtimes(at, hour, hour)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ev, _, err = b.run(t.Context(), strings.Replace(argv, " --refresh,", "", 1), "[{name: BaseOS}]")
+	if err == nil || !strings.Contains(ev["BaseOS/x86_64"], "let argv have --refresh") {
+		t.Errorf("from a cache: %v, %v", ev, err)
+	}
+	ev, _, err = b.run(t.Context(), argv, "[{name: BaseOS}]")
+	if err != nil || ev["BaseOS/x86_64"] != "closed" {
+		t.Errorf("read anew: %v, %v", ev, err)
 	}
 	// A repository that is not there, or is torn: nobody knows.
 	if err := os.RemoveAll(filepath.Join(b.dir, "x86_64/BaseOS/repodata")); err != nil {

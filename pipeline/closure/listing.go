@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 )
 
 const (
-	unmetMost = 50_000 // dependencies of a repository that are remembered; more are counted
-	told      = 300    // bytes of a line that an error repeats
+	unmetMost = 50_000          // dependencies of a repository that are remembered; more are counted
+	told      = 300             // bytes of a line that an error repeats
+	grain     = 2 * time.Second // of the ages that dnf tells
 )
 
 // listing reads what dnf repoclosure writes, line by line:
@@ -21,11 +24,12 @@ type listing struct {
 	unmet    []string
 	more     int
 	packages int
-	current  string // the package, empty outside one
-	deps     bool   // its dependencies follow
-	read     bool   // something says that metadata was read
-	trouble  string // the first line that says that some was not
-	summary  bool   // it says itself that there is something unresolved
+	current  string        // the package, empty outside one
+	deps     bool          // its dependencies follow
+	read     bool          // something says that metadata was read
+	age      time.Duration // that it had then
+	trouble  string        // the first line that says that some was not
+	summary  bool          // it says itself that there is something unresolved
 }
 
 var (
@@ -33,6 +37,7 @@ var (
 	depsForm    = regexp.MustCompile(`^  unresolved deps(?: \(\d+\))?:$`)
 	// What dnf says once it has metadata: of its cache, or of a download.
 	readForm = regexp.MustCompile(`^Last metadata expiration check: |^\S.*\s[0-9.]+ +[kMG]?B/s \| +[0-9.]+ +[kMG]?i?B `)
+	ageForm  = regexp.MustCompile(`^Last metadata expiration check: (?:(\d{1,5}) days?, )?(\d{1,2}):(\d\d):(\d\d) ago`)
 	nothing  = regexp.MustCompile(` 0\.0 +B/s \| +0 +B `)
 	// What it says of a repository that it then leaves out, and ends well without.
 	troubleForm = regexp.MustCompile(`(?i)^errors? during downloading|^error:|failed to (download|synchronize|load)|cannot download|^ignoring repositories|no (enabled|available) repo|no such repository`)
@@ -66,7 +71,19 @@ func (l *listing) take(line string) {
 		}
 	case readForm.MatchString(line) && !nothing.MatchString(line):
 		l.read = true
+		l.age = max(l.age, age(line))
 	}
+}
+
+// age is how old dnf says that the metadata is which it keeps.
+func age(line string) (old time.Duration) {
+	if m := ageForm.FindStringSubmatch(line); m != nil {
+		for i, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
+			n, _ := strconv.Atoi(m[i+1]) // digits, or nothing, which is none
+			old += time.Duration(n) * unit
+		}
+	}
+	return old
 }
 
 // verdict is what is known of a repository: closed where why is nil and nothing is
@@ -89,13 +106,16 @@ func (v verdict) String() string {
 	return "closed"
 }
 
-// verdict judges the listing of a program that ended so. A repository that could
-// not be read is not closed, and not open: nobody knows.
-func (l *listing) verdict(status string, err error) verdict {
+// verdict judges the listing of a program that ended so, and took so long. A
+// repository that could not be read, or was read before that, is not closed, and
+// not open: nobody knows.
+func (l *listing) verdict(status string, err error, took time.Duration) verdict {
 	v := verdict{unmet: l.unmet, count: len(l.unmet) + l.more, packages: l.packages}
 	switch {
 	case l.trouble != "":
 		v.why = errors.New(strings.TrimSpace(l.trouble))
+	case l.age > took+grain:
+		v.why = fmt.Errorf("it judged metadata that was read %s before: let argv have --refresh", l.age)
 	case err != nil && status != "exit status 1":
 		v.why = err // it was stopped, did not start, or crashed: the list may not be whole
 	case v.count > 0 && err != nil && l.summary: // how it ends where it has done its work

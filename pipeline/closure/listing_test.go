@@ -18,7 +18,7 @@ func FuzzListing(f *testing.F) {
 			l.take(strings.TrimSuffix(line, "\n"))
 		}
 		for _, err := range []error{nil, errFuzz} {
-			v := l.verdict("exit status 1", err)
+			v := l.verdict("exit status 1", err, 0)
 			if v.why == nil && v.count == 0 && (err != nil || !l.read || strings.Contains(text, "\npackage: a from b\n")) {
 				t.Errorf("%q is closed", text)
 			}

@@ -67,7 +67,7 @@ func run(t *testing.T, ctx context.Context, lines string, with map[string]string
 }
 
 func TestRuns(t *testing.T) {
-	ev, log, err := run(t, t.Context(), `    argv: [sh, -c, 'echo "$1 $WORD $SECRET $GANTRY_RELEASE $GANTRY_VERSION $GANTRY_TARGET"; printf "\033[31mred"; touch made', sh, '$(id);"x']
+	ev, log, err := run(t, t.Context(), `    argv: [sh, -c, 'echo "$1 $WORD $SECRET $GANTRY_RELEASE $GANTRY_VERSION $GANTRY_TARGET"; printf "\033[31mred"; echo >made', sh, '$(id);"x']
     env: {WORD: "a b"}
     secrets: {SECRET: "file:secret"}
 `, map[string]string{"creates": "made"})

@@ -3,9 +3,12 @@ package command_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gantry/checklist"
@@ -186,6 +189,71 @@ func TestLook(t *testing.T) {
 	f.kept = "rubbish"
 	if _, err := look(t.Context(), c.env, pipeline.Plan{}); err == nil {
 		t.Error("what is damaged was read")
+	}
+}
+
+// What is run there is read from a directory that nobody else can prepare.
+func TestFarDirectoryIsItsOwn(t *testing.T) {
+	for name, prepare := range map[string]func(home string) error{
+		"a link": func(home string) error {
+			return errors.Join(os.Mkdir(filepath.Join(home, "else"), 0o777), os.Symlink("else", filepath.Join(home, ".gantry")))
+		},
+		"a link below": func(home string) error {
+			return errors.Join(os.MkdirAll(filepath.Join(home, ".gantry"), 0o777), os.Symlink("..", filepath.Join(home, ".gantry/runs")))
+		},
+		"of another user": func(home string) error {
+			if os.Geteuid() != 0 {
+				t.Skip("only root gives directories away")
+			}
+			return errors.Join(os.Mkdir(filepath.Join(home, ".gantry"), 0o777), os.Chown(filepath.Join(home, ".gantry"), 65534, 65534))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFarm(t)
+			if err := prepare(f.home); err != nil {
+				t.Fatal(err)
+			}
+			if _, log, err := f.console("    argv: [\"true\"]\n").run(t.Context()); err == nil || !strings.Contains(err.Error(), "not a directory of your own") {
+				t.Errorf("got %v; log %s", err, log)
+			}
+		})
+	}
+}
+
+// After a restart of its machine, the number of a run's group may be that of
+// another, whose leader has ended.
+func TestFarStopsNoOtherGroup(t *testing.T) {
+	f := newFarm(t)
+	cmd := exec.Command("sh", "-c", "sleep 600 & echo $!; exit")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	child := 0
+	if _, err := fmt.Fscan(pipe, &child); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.Process.Wait(); err != nil { // the pipe stays open with the child
+		t.Fatal(err)
+	}
+	defer syscall.Kill(child, syscall.SIGKILL)
+	c := f.console("    argv: [\"true\"]\n")
+	f.kept = `{"began":"2026-11-21T17:00:00Z"}`
+	dir := filepath.Join(f.home, ".gantry/runs", c.env.Run)
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(filepath.Join(dir, "pid"), fmt.Appendf(nil, "%d 1-another\n", cmd.Process.Pid), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.logged(func(p *pipeline.Progress) (pipeline.Evidence, error) {
+		return nil, c.step.(pipeline.Follower).Follow(t.Context(), c.env, pipeline.Plan{}, p)
+	}); err != nil {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child)); err != nil || strings.Contains(string(b), ") Z") {
+		t.Error("it was killed")
 	}
 }
 

@@ -53,9 +53,10 @@ func TestH11FinalizeIsNotRunDuringUpdates(t *testing.T) {
 func TestH13ExitStatusIsNotBelieved(t *testing.T) {
 	for name, tc := range map[string]struct{ script, proof, want string }{
 		"made nothing":  {"exit 0", "{files: '*.tar'}", "no such file"},
-		"made too few":  {"touch a.tar", "{files: '*.tar', count: 2}", "1 of at least 2"},
-		"made it empty": {"touch a.tar", "{files: '*.tar', contains: lorax}", "does not hold"},
-		"older work":    {"touch -d '1 hour ago' a.tar", "{files: '*.tar', fresh: true}", "before the run began"},
+		"made too few":  {"echo x >a.tar", "{files: '*.tar', count: 2}", "1 of at least 2"},
+		"made it empty": {"touch a.tar", "{files: '*.tar', fresh: true}", "a.tar is empty"},
+		"made another":  {"echo x >a.tar", "{files: '*.tar', contains: lorax}", "does not hold"},
+		"older work":    {"echo x >a.tar; touch -d '1 hour ago' a.tar", "{files: '*.tar', fresh: true}", "before the run began"},
 		"other work":    {"echo other >a.tar", "{files: a.tar, sha256: a948904f2f0f479b8f8197694b30184b0d2ed1c1cd2a1ec0fb85d299a192a447}", "its SHA-256 is"},
 		"did it":        {"echo hello world >a.tar", "{files: a.tar, fresh: true, contains: hello, sha256: a948904f2f0f479b8f8197694b30184b0d2ed1c1cd2a1ec0fb85d299a192a447}", ""},
 	} {

@@ -16,12 +16,16 @@ const (
 	[ -z "$t" ] || echo "$t-$(cat /proc/sys/kernel/random/boot_id)"; }
 `
 	// startScript starts a program: directory, working directory, program of the
-	// leader, and the arguments of env.
+	// leader, and the arguments of env. Where a home is shared, another user may have
+	// prepared a place to read and change what is run.
 	startScript = `r="${HOME:?}/.gantry/runs"; d="$r/$1"; w=$2; l=$3; shift 3
 command -v setsid >/dev/null || { echo 'there is no setsid' >&2; exit 70; }
 cd -- "${w:-.}" || exit 72
 m=$(umask); umask 077
 mkdir -p "$r" || exit 74
+for x in "${r%/*}" "$r"; do
+	[ -d "$x" ] && [ ! -L "$x" ] && [ -O "$x" ] || { echo "$x is not a directory of your own" >&2; exit 77; }
+done
 mkdir "$d" || { [ -d "$d" ] && exit 73; exit 74; }
 : >"$d/log" || exit 74
 umask "$m"
@@ -54,6 +58,7 @@ printf '\ngantry %s %s\n' "$1" "$s"
 	stopScript = life + `d="${HOME:?}/.gantry/runs/$1"
 [ -s "$d/pid" ] || exit 0
 read -r p was <"$d/pid"
+[ "${was#*-}" = "$(cat /proc/sys/kernel/random/boot_id)" ] || exit 0 # nothing lives on
 l=$(life "$p") # nothing where the leader is gone; its number is not given again while its group lives
 [ -n "$l" ] && [ "$l" != "$was" ] || kill -s "$2" -- "-$p" 2>/dev/null || :
 `

@@ -217,11 +217,12 @@ func (s *latest) Look(_ context.Context, env *pipeline.Env, plan pipeline.Plan) 
 	return pipeline.Seen{Done: true, Evidence: pipeline.Evidence{"link": config.Inert(a.name), "names": config.Inert(a.from)}}, nil
 }
 
-// Inputs is where the link leads, and where it should.
+// Inputs is where the link leads: a compose that is begun after it was moved
+// makes nothing of that untrue.
 func (s *latest) Inputs(_ context.Context, env *pipeline.Env) (string, error) {
-	root, a, err := s.aim(env)
+	root, a, _, err := s.at(env)
 	if err != nil {
 		return "", err
 	}
-	return digest(a.name, a.from, a.to), root.Close()
+	return digest(a.name, a.from, a.from), root.Close()
 }

@@ -227,6 +227,9 @@ func TestLatestIsFoundAgain(t *testing.T) {
 	}
 	w.write("c/9/Rocky-9.7-20251122.101500/STATUS", "STARTED") // the next one goes on
 	look(s, there, true)
+	if is := w.inputs(s); is != there.Inputs {
+		t.Error("a compose that goes on makes what was done before it stale")
+	}
 	back := s.(pipeline.Reverser).Reverse()
 	plan := w.plan(back)
 	look(back, plan, false)

@@ -42,6 +42,9 @@ func newLayout(cfg *config.Release, item checklist.Item) (pipeline.Step, error) 
 		if first, _, _ := strings.Cut(pattern, "/"); !sound(pattern) || strings.ContainsAny(first, `*?[\`) {
 			return nil, config.Hint(fmt.Errorf("item %s: drop has %q, which is no directory below an edition", item.ID, config.Inert(pattern)), "write such as Minimal or BaseOS/*/iso")
 		}
+		if slices.Contains(p.target.Tree.Repos, pattern) {
+			return nil, config.Hint(fmt.Errorf("item %s: drop has %s, which %s says every edition has", item.ID, pattern, p.target.Name), "leave it out of drop, or of repos of the tree")
+		}
 	}
 	for _, pair := range words(item.With["link"]) {
 		to, name, ok := strings.Cut(pair, "=")

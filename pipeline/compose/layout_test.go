@@ -322,3 +322,15 @@ func TestLayoutDoesWhatIsPlannedAlone(t *testing.T) {
 		t.Error("what was not planned was done")
 	}
 }
+
+// A slip in a pattern does not drop what a release is made of.
+func TestH11NoRepositoryIsDropped(t *testing.T) {
+	w := newWorld(t)
+	w.more = ", repos: [BaseOS, AppStream]"
+	if _, err := w.make("compose.layout", map[string]string{"drop": "Minimal,AppStream"}); err == nil || !strings.Contains(err.Error(), "drop has AppStream") {
+		t.Errorf("%v", err)
+	}
+	if _, err := w.make("compose.layout", minor); err != nil {
+		t.Error(err)
+	}
+}

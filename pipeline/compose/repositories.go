@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,11 @@ import (
 	"path"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"gantry/config"
 	"gantry/pipeline/aside"
+	"gantry/pipeline/repodata"
 	"gantry/pipeline/sign"
 )
 
@@ -95,4 +99,26 @@ func inspect(root *os.Root, at string, public *sign.Public, now time.Time) (*rep
 		}
 	}
 	return r, nil
+}
+
+// genuine makes sure that each document is the one whose digest repomd.xml names:
+// a signature says so to every client.
+func (r *repo) genuine(ctx context.Context, root *os.Root) error {
+	index, err := repodata.ReadIndex(bytes.NewReader(r.md.bytes))
+	if err != nil {
+		return err
+	}
+	for _, d := range index.Documents {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f, err := root.OpenFile(path.Join(r.path, d.Href), os.O_RDONLY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(d.Verify(f), f.Close()); err != nil {
+			return config.Hint(err, "run createrepo on it again: what is not whole is not signed")
+		}
+	}
+	return nil
 }

@@ -134,11 +134,15 @@ func (s *signing) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan
 	}
 	p.Phase("sign", pipeline.Files, int64(len(v.lacks)))
 	for i, r := range v.lacks {
-		if err := halted(ctx, env); err != nil {
-			return v.evidence(i), err
-		}
 		p.File(config.Inert(r.file()))
-		if err := s.sign(env, root, r, key, public); err != nil {
+		err := r.genuine(ctx, root)
+		if why := halted(ctx, env); why != nil {
+			return v.evidence(i), why
+		}
+		if err == nil {
+			err = s.sign(env, root, r, key, public)
+		}
+		if err != nil {
 			return v.evidence(i), fmt.Errorf("sign %s: %w", config.Inert(r.path), err)
 		}
 		p.Logf("signed %s, which was: %s", r.path, r.lacks)

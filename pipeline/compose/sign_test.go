@@ -2,7 +2,9 @@ package compose_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -94,7 +96,8 @@ func TestH08ErrataAfterSigningMakeItStale(t *testing.T) {
 	s := w.step("compose.sign", nil)
 	first, _ := w.run(s)
 	at := staged + repos[4] + "/repodata/repomd.xml"
-	w.write(at, strings.Replace(w.read(at), "</repomd>", "<data type=\"updateinfo\"><location href=\"repodata/primary.xml\"/></data></repomd>", 1))
+	w.write(at, strings.Replace(w.read(at), "</repomd>", fmt.Sprintf("<data type=\"updateinfo\"><checksum type=\"sha256\">%x</checksum><location href=\"repodata/primary.xml\"/><size>%d</size></data></repomd>",
+		sha256.Sum256([]byte(staged+repos[4])), len(staged+repos[4])), 1))
 	later := time.Now().Add(time.Minute)
 	w.must(os.Chtimes(w.path(at), later, later))
 	if w.inputs(s) == first.Inputs {
@@ -267,5 +270,21 @@ func TestPlaces(t *testing.T) {
 			tc.change(w)
 			w.refused(w.step("compose.sign", nil), tc.words)
 		})
+	}
+}
+
+// A document of other bytes, of the very size that repomd.xml names, is not vouched
+// for.
+func TestH06WhatIsSignedIsRead(t *testing.T) {
+	w := newWorld(t)
+	w.repos()
+	at := staged + repos[0] + "/repodata/"
+	w.write(at+"primary.xml", strings.Repeat("x", len(w.read(at+"primary.xml"))))
+	s := w.step("compose.sign", nil)
+	if _, err := s.Run(t.Context(), &w.env, w.plan(s), pipeline.NewProgress(nil)); err == nil || !strings.Contains(err.Error(), "primary.xml") {
+		t.Errorf("signed: %v", err)
+	}
+	if _, err := os.Lstat(w.path(at + "repomd.xml.asc")); err == nil {
+		t.Error("it has a signature")
 	}
 }

@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"io/fs"
 	"os"
@@ -24,6 +25,7 @@ type world struct {
 	dir   string
 	tree  string // more of the target in release.yaml
 	mount string // more of its staging
+	more  string // more of the tree
 	env   pipeline.Env
 }
 
@@ -92,10 +94,10 @@ func (w *world) leads(name string) string {
 // repo makes a repository whose repomd.xml names one document; with groups, two.
 func (w *world) repo(at string, groups bool) {
 	w.t.Helper()
-	data := fmt.Sprintf("  <data type=\"primary\">\n    <location href=\"repodata/primary.xml\"/>\n    <size>%d</size>\n  </data>\n", len(at))
+	data := fmt.Sprintf("  <data type=\"primary\">\n    <checksum type=\"sha256\">%x</checksum>\n    <location href=\"repodata/primary.xml\"/>\n    <size>%d</size>\n  </data>\n", sha256.Sum256([]byte(at)), len(at))
 	w.write(at+"/repodata/primary.xml", at)
 	if groups {
-		data += "  <data type=\"group\">\n    <location href=\"repodata/comps.xml\"/>\n    <size>5</size>\n    <open-size></open-size>\n  </data>\n"
+		data += fmt.Sprintf("  <data type=\"group\">\n    <checksum type=\"sha256\">%x</checksum>\n", sha256.Sum256([]byte("comps"))) + "    <location href=\"repodata/comps.xml\"/>\n    <size>5</size>\n    <open-size></open-size>\n  </data>\n"
 		w.write(at+"/repodata/comps.xml", "comps")
 	}
 	w.write(at+"/repodata/repomd.xml", "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">\n"+data+"</repomd>\n")
@@ -105,7 +107,7 @@ func (w *world) repo(at string, groups bool) {
 func (w *world) make(uses string, with map[string]string) (pipeline.Step, error) {
 	w.t.Helper()
 	w.write("release.yaml", "product: p\nkeys: [{name: k, private: \"file:k.key\", public: k.asc}]\ntargets:\n- {name: rpm, format: rpm, component: core, series: \"1\", os: el9-x86_64, key: k}\n"+
-		`- {name: rocky-9, format: tree, `+w.tree+`, tree: {major: 9, compose: {root: c, path: "{major}/latest-Rocky-{major}/compose"}, staging: {root: s, path: "pub/{revision}{suffix}"`+w.mount+`}, production: {root: p, path: "pub/{revision}"}}}`+"\n")
+		`- {name: rocky-9, format: tree, `+w.tree+`, tree: {major: 9, compose: {root: c, path: "{major}/latest-Rocky-{major}/compose"}, staging: {root: s, path: "pub/{revision}{suffix}"`+w.mount+`}, production: {root: p, path: "pub/{revision}"}`+w.more+`}}`+"\n")
 	cfg, err := config.Load(w.path("release.yaml"))
 	w.must(err)
 	w.env.Config = cfg

@@ -54,6 +54,7 @@ func (v *view) count(s *scope, at *os.Root, d *walk.Dir, diff bool, lists map[st
 	})
 	if c.wasTimes = n; err != nil {
 		c.wasTimes, c.warning = -1, fmt.Sprintf("%s of scope %s cannot be compared: %s", s.Times[0], s.Dir, err)
+		v.torn[s] = true
 		clear(was)
 	}
 	v.times(d, func(path []byte, r record) {

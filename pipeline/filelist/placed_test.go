@@ -273,6 +273,29 @@ func TestReverse(t *testing.T) {
 	}
 }
 
+// A list that was damaged is no list to go back to: the good one before it stays.
+func TestH09ADamagedListIsNotKept(t *testing.T) {
+	b := newBench(t)
+	b.must()
+	b.write("mirror/pub/rocky/9.7/new.rpm", "x")
+	b.must()
+	const list = "mirror/pub/rocky/fullfiletimelist-rocky"
+	good := b.read(list + "-old")
+	b.write(list, b.read(list)[:20])
+	b.must()
+	if got := b.read(list + "-old"); got != good {
+		t.Errorf("what can be put back is %q", got)
+	}
+	if err := b.whole(); err != nil {
+		t.Error(err)
+	}
+	for _, e := range b.entries("fullfiletimelist-root") {
+		if e.Path == list+"-old" && e.Size != int64(len(good)) {
+			t.Errorf("the outer list says %+v of %d bytes", e, len(good))
+		}
+	}
+}
+
 func TestOwner(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root gives files away")

@@ -36,7 +36,7 @@ func (s *step) look(ctx context.Context, r *walk.Root, diff bool, p *pipeline.Pr
 	if err != nil {
 		return nil, err
 	}
-	v := &view{tree: tree{of, map[*scope][]made{}}, dirs: dirs, outer: s.outer(), counts: make([]counted, len(dirs))}
+	v := &view{tree: tree{of, map[*scope][]made{}, map[*scope]bool{}}, dirs: dirs, outer: s.outer(), counts: make([]counted, len(dirs))}
 	for i, d := range dirs {
 		v.made[&s.scopes[i]] = s.scopes[i].will(d)
 	}

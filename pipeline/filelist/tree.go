@@ -15,6 +15,7 @@ import (
 type tree struct {
 	of   map[*walk.Dir]*scope
 	made map[*scope][]made
+	torn map[*scope]bool // scopes whose first list with times cannot be read: that is none to go back to
 }
 
 // made is a list that will be there.

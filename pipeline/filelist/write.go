@@ -94,8 +94,8 @@ func (t *tree) write(ctx context.Context, a *aside, d *walk.Dir, p *pipeline.Pro
 			}
 		default:
 			e, ok := d.Entry(s.first())
-			if !ok {
-				e, _ = d.Entry(m.name) // the one before stays the one before
+			if old, has := d.Entry(m.name); !ok || has && t.torn[s] {
+				e = old // the one before stays the one before
 				m.time = max(e.Modified, e.Changed) / 1e9
 			} else if err := a.link(s.first(), m.name); err != nil {
 				return err

@@ -146,8 +146,8 @@ func (f *inode) is(st *walk.Entry) bool {
 	return st.Device == f.Device && st.Inode == f.Inode && outside(st, f.Entry) == 0
 }
 
-// equal compares a file, whose first block is in a, with another one byte by
-// byte. Both are the same files afterwards as before.
+// equal compares a file, whose first block is in a, with another one: attributes,
+// and content byte by byte. Both are the same files afterwards as before.
 func (c *comparer) equal(ctx context.Context, fd int, f, with *inode) (bool, error) {
 	other, err := c.open(with)
 	if err != nil {
@@ -156,6 +156,9 @@ func (c *comparer) equal(ctx context.Context, fd int, f, with *inode) (bool, err
 	defer unix.Close(other)
 	before, err := both(fd, other)
 	if err != nil {
+		return false, err
+	}
+	if alike, err := dressed(fd, other); err != nil || !alike {
 		return false, err
 	}
 	for at := int64(0); at < f.Size; at += block {

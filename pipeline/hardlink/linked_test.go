@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -109,6 +110,23 @@ func TestH23MetadataStaysItsOwn(t *testing.T) {
 	}
 	if !b.one("BaseOS/x86_64/os/Packages/k.rpm", "BaseOS/x86_64/kickstart/Packages/k.rpm") {
 		t.Error("packages are not one file")
+	}
+}
+
+// A name keeps its access list, label and capabilities: those of the other file
+// are not for it.
+func TestAttributesStayWithTheirNames(t *testing.T) {
+	b := newBench(t, t.TempDir())
+	for _, path := range []string{"a", "b", "c", "d", "e"} {
+		b.write(path, "the same")
+	}
+	for path, value := range map[string]string{"b": "x", "c": strings.Repeat("y", 600), "d": strings.Repeat("y", 600)} {
+		if err := unix.Setxattr(filepath.Join(b.dir, path), "user.note", []byte(value), 0); err != nil {
+			t.Skipf("no attributes here: %v", err)
+		}
+	}
+	if ev := b.must(); ev["files linked"] != "2" || !b.one("a", "e") || !b.one("c", "d") || b.one("a", "b") || b.one("a", "c") {
+		t.Errorf("%v", ev)
 	}
 }
 

@@ -33,6 +33,8 @@ type api struct {
 	created int
 	strange []string // requests that are not known here
 	since   []string // what logs were asked for from
+
+	following, followed int // logs that are asked for at this moment, and at most
 }
 
 type object = map[string]any
@@ -202,6 +204,9 @@ func (a *api) log(w http.ResponseWriter, r *http.Request, pod string) {
 	a.mu.Lock()
 	l := a.logs[pod+"/"+q.Get("container")]
 	a.since = append(a.since, q.Get("sinceTime"))
+	a.following++
+	a.followed = max(a.followed, a.following)
+	defer a.with(func() { a.following-- })
 	a.mu.Unlock()
 	if l == nil {
 		status(w, 404, "NotFound", "no such container")

@@ -13,6 +13,13 @@ func Hasten(t *testing.T, waits time.Duration) {
 	t.Cleanup(func() { fastest, slowest, longest, createIn, removeIn, patience = a, b, c, d, e, f })
 }
 
+// FollowMost lets so many logs be followed at a time.
+func FollowMost(t *testing.T, n int) {
+	was := followMost
+	followMost = n
+	t.Cleanup(func() { followMost = was })
+}
+
 // ParseManifest parses a manifest, and returns the Job as it is made.
 func ParseManifest(text []byte, words map[string]string) ([]byte, error) {
 	m, err := parseManifest(text, words)

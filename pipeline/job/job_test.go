@@ -153,6 +153,39 @@ func (o outcome) has(t *testing.T, lines ...string) {
 	}
 }
 
+// A Job of very many pods does not start as many programs here; what each says is
+// in the log all the same.
+func TestManyPods(t *testing.T) {
+	job.Hasten(t, time.Minute)
+	job.FollowMost(t, 2)
+	a, d := newAPI(t), newDesk(t)
+	step, env := d.console(one, "20261121T170000Z-a")
+	c := d.start(t.Context(), step, env)
+	name := a.job("")
+	pods := []string{"p1", "p2", "p3", "p4", "p5"}
+	for _, pod := range pods {
+		a.pod(name, pod, "Running", 0, running)
+		a.say(pod, false, pod+" begins")
+	}
+	until(t, "two are followed", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return len(a.since) > 1
+	})
+	d.write("made", "x")
+	for _, pod := range pods {
+		a.say(pod, true, pod+" ends")
+		a.pod(name, pod, "Succeeded", 0, well)
+	}
+	a.end(name, "Complete", "")
+	o := <-c
+	o.wants(t, "")
+	o.has(t, "p1 begins", "p2 ends", "p3 ends", "p4 ends", "p5 ends")
+	if a.with(func() {}); a.followed != 2 {
+		t.Errorf("%d were followed at a time", a.followed)
+	}
+}
+
 const twoArches = "    architectures: [x86_64, aarch64]\n    proofs: [{files: \"{arch}.tar\", fresh: true}]\n"
 const one = "    proofs: [{files: made, fresh: true}]\n"
 

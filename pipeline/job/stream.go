@@ -19,6 +19,10 @@ const (
 	sameMost = 10_000   // lines of one moment that are known again
 )
 
+// followMost is how many logs are followed at a time, each by a kubectl of its
+// own: those of more containers come when others have ended.
+var followMost = 32
+
 // endIn is how long the logs of Jobs that have ended may take to come to an end.
 var endIn = 30 * time.Second
 
@@ -28,6 +32,7 @@ type streams struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
+	room    chan struct{} // for those that are followed
 
 	mu    sync.Mutex
 	begun map[string]*stream
@@ -48,7 +53,7 @@ type stream struct {
 }
 
 func newStreams(ctx context.Context, f *follower) *streams {
-	s := &streams{f: f, begun: map[string]*stream{}}
+	s := &streams{f: f, begun: map[string]*stream{}, room: make(chan struct{}, followMost)}
 	s.ctx, s.stop = context.WithCancel(ctx)
 	return s
 }
@@ -98,6 +103,12 @@ func (s *streams) end(whole bool) {
 // is cut meanwhile.
 func (st *stream) follow() {
 	ctx, f := st.all.ctx, st.all.f
+	select {
+	case st.all.room <- struct{}{}:
+		defer func() { <-st.all.room }()
+	case <-ctx.Done():
+		return
+	}
 	failed := 0
 	for delay := fastest; ; delay = min(2*delay, longest) {
 		over := closed(st.over)

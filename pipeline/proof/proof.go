@@ -33,8 +33,8 @@ type found struct {
 	open     func() (io.ReadCloser, error)
 }
 
-// Check looks whether all that proofs want is there, with words in the place of
-// their placeholders; began is when the program did, by the clock of this machine.
+// Check looks whether all that proofs want is there and not empty, with words in
+// the place of their placeholders; began is when the program did, by the clock of this machine.
 // The evidence has each proof by the files that it names. Relative files are below
 // the directory of the configuration, and never lead out of it.
 func Check(ctx context.Context, env *pipeline.Env, proofs []config.Proof, words map[string]string, began time.Time) (pipeline.Evidence, error) {
@@ -114,6 +114,9 @@ func check(ctx context.Context, env *pipeline.Env, p config.Proof, pattern strin
 	var size int64
 	var newest time.Time
 	for _, f := range files {
+		if f.size == 0 {
+			return "", fmt.Errorf("%s is empty", config.Inert(f.name))
+		}
 		if p.Fresh && f.modified.Before(began.Truncate(grain)) {
 			return "", fmt.Errorf("%s is of %s, before the run began at %s", config.Inert(f.name), stamp(f.modified), stamp(began))
 		}

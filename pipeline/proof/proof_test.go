@@ -36,7 +36,9 @@ func world(t *testing.T) (*pipeline.Env, string, time.Time) {
 	write("9.7/old", "old")
 	write("store/9/lorax-1.tar", "hello")
 	write("store/9/lorax-2.tar", "hello")
-	write("[odd]", "")
+	write("[odd]", "x")
+	write("empty/a.iso", "")
+	write("empty/b.iso", "x")
 	if err := os.Chtimes(filepath.Join(dir, "9.7/old"), time.Time{}, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +84,8 @@ func TestCheck(t *testing.T) {
 		"old":              {config.Proof{Files: "{revision}/old"}, ""},
 		"absent":           {config.Proof{Files: "isos/{arch}/b.iso"}, "no such file"},
 		"absent root":      {config.Proof{Files: "/nonexistent/dir/*"}, "no such file"},
+		"empty":            {config.Proof{Files: "empty/a.iso", Fresh: true}, "a.iso is empty"},
+		"one of two empty": {config.Proof{Files: "empty/*.iso", Count: 2}, "a.iso is empty"},
 		"a directory":      {config.Proof{Files: "isos/x86_64"}, "no such file"},
 		"below a file":     {config.Proof{Files: "isos/x86_64/a.iso/*"}, "no such file"},
 		"a pipe":           {config.Proof{Files: "pipe", Contains: "x"}, "no such file"},

@@ -77,8 +77,7 @@ func (c change) evr() string {
 // side by side: each follows the next lower version.
 func (c *changes) compare(k key, was, is []version) {
 	newestFirst := func(a, b version) int { return repodata.CompareEVR(b.evr, a.evr) }
-	slices.SortStableFunc(was, newestFirst)
-	slices.SortStableFunc(is, newestFirst)
+	was, is = once(was, newestFirst), once(is, newestFirst)
 	had, has := byVersion(was), byVersion(is)
 	follows := map[string]bool{} // versions of production that others take the place of
 	step := func(list *[]change, from, to *version) {
@@ -94,9 +93,10 @@ func (c *changes) compare(k key, was, is []version) {
 		same := had[to.evr]
 		lower := sort.Search(len(was), func(i int) bool { return newestFirst(*to, was[i]) < 0 })
 		switch {
-		case same != nil && same.sha256 != to.sha256:
+		case same != nil && slices.ContainsFunc(was, to.is):
+		case same != nil:
 			c.rebuilt = append(c.rebuilt, change{k, same, to})
-		case same != nil, i == 0 && down:
+		case i == 0 && down:
 		case lower < len(was) && (i == 0 || to.module):
 			step(&c.upgraded, &was[lower], to)
 		default:
@@ -108,6 +108,17 @@ func (c *changes) compare(k key, was, is []version) {
 			c.removed = append(c.removed, change{k, &was[i], nil})
 		}
 	}
+}
+
+// is tells whether two are the same version, of the same content.
+func (v version) is(other version) bool { return v.evr == other.evr && v.sha256 == other.sha256 }
+
+// once sorts versions, each once: metadata may name one package at several places.
+func once(all []version, order func(a, b version) int) []version {
+	slices.SortStableFunc(all, func(a, b version) int {
+		return cmp.Or(order(a, b), strings.Compare(a.evr, b.evr), strings.Compare(a.sha256, b.sha256))
+	})
+	return slices.CompactFunc(all, version.is)
 }
 
 // byVersion finds versions by their name.

@@ -68,6 +68,8 @@ func TestWhatDiffers(t *testing.T) {
 		{"the newest withdrawn", "a/1-1@x a/2-1@x", "a/1-1@x", []string{"downgraded a.x 2-1 > 1-1"}},
 		{"upgraded, and an old one gone", "a/1-1@x a/2-1@x", "a/3-1@x", []string{"upgraded a.x 2-1 > 3-1", "removed a.x 1-1"}},
 		{"the same for rpm under another name", "a/1.0-1@x", "a/1.00-1@x", []string{"added a.x > 1.00-1", "removed a.x 1.0-1"}},
+		{"at two places", "a/1-1@x b/1-1@x", "a/1-1@x a/1-1@x a/2-1@x a/2-1@x b/1-1@x c/1-1@x c/1-1@x", []string{"added c.x > 1-1", "upgraded a.x 1-1 > 2-1"}},
+		{"once more with other bytes", "a/1-1@x a/1-1@x=other", "a/1-1@x=other a/1-1@x b/1-1@x", []string{"added b.x > 1-1"}},
 		{"a stream of a module", "n/18.1-1.module+el9@x n/20.1-1.module+el9@x", "n/18.2-1.module+el9@x n/20.1-1.module+el9@x",
 			[]string{"upgraded n.x 18.1-1.module+el9 > 18.2-1.module+el9"}},
 		{"a stream beside its older version", "n/18.1-1.module+el9@x n/20.1-1.module+el9@x", "n/18.1-1.module+el9@x n/18.2-1.module+el9@x n/20.1-1.module+el9@x",

@@ -56,6 +56,9 @@ func TestH22CrashWhilePublishing(t *testing.T) {
 			w.must("torrent.make")
 		}
 		points++
+		if made {
+			w.looks(n)
+		}
 		for _, name := range []string{boot, dvd} { // undone at once, or gone on with
 			if entry := w.at("watch/start/" + name + ".torrent"); exists(entry) && w.read("watch/start/"+name+".torrent") != w.read("held/"+name+".torrent") {
 				t.Fatalf("point %d: %s is not what is held", n, name)
@@ -77,5 +80,25 @@ func TestH22CrashWhilePublishing(t *testing.T) {
 	}
 	if points < 10 {
 		t.Errorf("only %d points where a crash may come", points)
+	}
+}
+
+// looks makes sure that what a publication which died says of itself is what is
+// there.
+func (w *world) looks(n int) {
+	w.t.Helper()
+	step, env, err := w.make("torrent.publish")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	plan := pipeline.Plan{}
+	for _, name := range []string{boot, dvd} {
+		m, _ := w.load("held/" + name + ".torrent")
+		plan.Added = append(plan.Added, pipeline.Change{Name: name, To: m.HashInfoBytes().HexString()})
+	}
+	seen, err := step.(pipeline.Looker).Look(w.t.Context(), env, plan)
+	all := exists(w.at("watch/start/"+boot+".torrent")) && exists(w.at("watch/start/"+dvd+".torrent"))
+	if err != nil || seen.Done != all || !all && seen.Failed == "" {
+		w.t.Fatalf("point %d: %+v, %v", n, seen, err)
 	}
 }

@@ -202,6 +202,34 @@ func (s publish) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan,
 	return ev, nil
 }
 
+// Look tells whether the seed box finds all that the plan lists.
+func (s publish) Look(_ context.Context, _ *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
+	all := slices.Concat(plan.Added, plan.Changed)
+	there, err := s.there(all, func(c pipeline.Change) string { return c.To })
+	if err != nil {
+		return pipeline.Seen{}, err
+	}
+	if there < len(all) {
+		return pipeline.Seen{Failed: fmt.Sprintf("interrupted when %d of %d torrents were published", there, len(all))}, nil
+	}
+	return pipeline.Seen{Done: true, Evidence: pipeline.Evidence{"published": strconv.Itoa(there)}}, nil
+}
+
+// there is how many torrents of a plan are where the seed box looks.
+func (s subject) there(all []pipeline.Change, id func(pipeline.Change) string) (n int, err error) {
+	watched, err := os.OpenRoot(s.publish)
+	if err != nil {
+		return 0, err
+	}
+	defer watched.Close()
+	for _, c := range all {
+		if is, err := load(watched, c.Name+".torrent"); err == nil && is != nil && is.id() == id(c) {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // halted is the reason why a run should stop here.
 func halted(ctx context.Context, env *pipeline.Env) error {
 	if ctx.Err() != nil {

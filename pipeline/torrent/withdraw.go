@@ -114,3 +114,15 @@ func (s withdraw) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan
 	}
 	return pipeline.Evidence{"withdrawn": strconv.Itoa(gone)}, aside.Sync(watched, ".")
 }
+
+// Look tells whether the seed box finds nothing any more of what the plan lists.
+func (s withdraw) Look(_ context.Context, _ *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
+	left, err := s.there(plan.Removed, func(c pipeline.Change) string { return c.From })
+	if err != nil {
+		return pipeline.Seen{}, err
+	}
+	if left > 0 {
+		return pipeline.Seen{Failed: fmt.Sprintf("interrupted when %d of %d torrents were withdrawn", len(plan.Removed)-left, len(plan.Removed))}, nil
+	}
+	return pipeline.Seen{Done: true, Evidence: pipeline.Evidence{"withdrawn": strconv.Itoa(len(plan.Removed))}}, nil
+}

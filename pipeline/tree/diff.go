@@ -55,6 +55,7 @@ type comparison struct {
 	difference
 	src, dst reader
 	groups   []member
+	there    []child // of the directory that is looked at, to be overwritten by the next
 	packages map[string][2]int
 }
 
@@ -97,7 +98,7 @@ func (c *comparison) visit(p place, r *rules) (below []place, entries int, err e
 			return nil, 0, err
 		}
 		defer from.close()
-		if here, err = c.src.list(from, p.path); err != nil {
+		if here, err = c.src.list(from, p.path, nil); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -106,7 +107,8 @@ func (c *comparison) visit(p place, r *rules) (below []place, entries int, err e
 		if err != nil {
 			return nil, 0, err
 		}
-		there, err = c.dst.list(at, p.path)
+		there, err = c.dst.list(at, p.path, c.there[:0])
+		c.there = there
 		at.close()
 		if err != nil {
 			return nil, 0, err
@@ -168,6 +170,10 @@ func (c *comparison) weigh(p place, s, d *child) (place, bool) {
 	}
 	if d != nil {
 		ch.name, ch.old = d.name, &d.entry
+		if s == nil || s.kind == file && s.links > 1 || !s.alike(&d.entry) || s.mtime != d.mtime { // it is needed later
+			was := d.entry
+			ch.old = &was
+		}
 	}
 	next := place{ch.path(), s != nil && s.kind == dir, d != nil && d.kind == dir}
 	grouped := s != nil && s.kind == file && s.links > 1

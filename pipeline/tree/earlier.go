@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gantry/config"
+	"gantry/storage"
 )
 
 // How much of the past Earlier tells.
@@ -22,7 +23,7 @@ const (
 // Earlier is what a small file of production was before each of the latest syncs
 // that replaced it, the latest first. path is below the root of production.
 func (o *outlet) Earlier(ctx context.Context, path string) (all [][]byte, err error) {
-	err = o.with(production, func(c *chain) error {
+	err = o.with(ctx, production, func(c *chain) error {
 		asked := 0
 		for _, r := range slices.Backward(c.records) {
 			at, ours := strings.CutPrefix(path, r.To+"/")
@@ -32,8 +33,8 @@ func (o *outlet) Earlier(ctx context.Context, path string) (all [][]byte, err er
 			if asked++; asked > earlierMost || ctx.Err() != nil {
 				break
 			}
-			was, err := c.kept(r, at)
-			if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+			was, err := c.kept(ctx, r, at)
+			if errors.Is(err, unix.ENOENT) || errors.Is(err, storage.ErrNotFound) || errors.Is(err, unix.ENOTDIR) {
 				continue // that sync left it as it was
 			}
 			if err != nil {
@@ -47,7 +48,10 @@ func (o *outlet) Earlier(ctx context.Context, path string) (all [][]byte, err er
 }
 
 // kept reads a file that a sync replaced.
-func (c *chain) kept(r *record, path string) ([]byte, error) {
+func (c *chain) kept(ctx context.Context, r *record, path string) ([]byte, error) {
+	if c.far != nil {
+		return c.far.earlier(ctx, r, path)
+	}
 	files, err := c.root.open(c.at + "/" + r.ID + "/" + filesDir)
 	if err != nil {
 		return nil, err

@@ -126,7 +126,7 @@ func (f *folder) names(buf []byte) ([]string, error) {
 		if n <= 0 {
 			return all, nil
 		}
-		_, _, all = unix.ParseDirent(buf[:n], -1, all)
+		all = parseNames(buf[:n], all)
 	}
 }
 

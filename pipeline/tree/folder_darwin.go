@@ -16,3 +16,9 @@ func (f *folder) flush() error {
 
 // mounted tells whether the directory is the top of what is mounted there.
 func (f *folder) mounted() (bool, error) { return f.apart() }
+
+// parseNames adds the names of what the kernel tells of a directory.
+func parseNames(buf []byte, all []string) []string {
+	_, _, all = unix.ParseDirent(buf, -1, all)
+	return all
+}

@@ -1,7 +1,9 @@
 package tree
 
 import (
+	"encoding/binary"
 	"errors"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,4 +40,22 @@ func (f *folder) mounted() (bool, error) {
 		return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, nil
 	}
 	return f.apart()
+}
+
+// parseNames adds the names of what the kernel tells of a directory (struct
+// linux_dirent64). They share one string: a tree has many.
+func parseNames(buf []byte, all []string) []string {
+	const head = 19 // inode and offset of 8 bytes, length of 2, type of 1
+	text := string(buf)
+	for len(text) > head {
+		size := int(binary.NativeEndian.Uint16([]byte{text[16], text[17]}))
+		if size <= head || size > len(text) {
+			break
+		}
+		name, _, _ := strings.Cut(text[head:size], "\x00")
+		if text = text[size:]; name != "." && name != ".." {
+			all = append(all, name)
+		}
+	}
+	return all
 }

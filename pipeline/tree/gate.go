@@ -12,7 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	stdsync "sync"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,7 +41,7 @@ func (s *syncing) whole(ctx context.Context, v *survey, now time.Time) error {
 	}
 	var checks errgroup.Group
 	checks.SetLimit(runtime.GOMAXPROCS(0))
-	var mu stdsync.Mutex
+	var mu sync.Mutex
 	var bad []error // in no order
 	for _, at := range slices.SortedFunc(maps.Values(v.repos), func(a, b *repo) int { return strings.Compare(a.path, b.path) }) {
 		if !at.src || !at.changed {

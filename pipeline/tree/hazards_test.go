@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"gantry/config"
 	"gantry/pipeline/repodata"
+	"gantry/pipeline/sign"
 	"gantry/storage"
 )
 
@@ -158,6 +160,32 @@ func TestH02WhatIsRemovedIsSaid(t *testing.T) {
 	}
 }
 
+// A plan is the dry run: it changes nothing, neither in the trees nor beside them,
+// and says what the run then does.
+func TestH04PlanChangesNothing(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	w.composed(1)
+	before := picture(t, w.at)
+	plan, err := w.step("stage", nil).Plan(t.Context(), w.env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "all", picture(t, w.at), before)
+	files := 0
+	for _, text := range picture(t, w.compose()) {
+		if !strings.HasPrefix(text, "d") {
+			files++
+		}
+	}
+	parts := 0
+	for _, p := range plan.Parts {
+		parts += p.Added
+	}
+	if plan.Counts.Added != files || parts != files || len(plan.Added) == 0 || len(plan.Added) > 200 || plan.Added[0].Size < plan.Added[1].Size {
+		t.Errorf("of %d files it counts %+v, by part %d, and names %d", files, plan.Counts, parts, len(plan.Added))
+	}
+}
+
 func TestH06HalfWrittenSourceIsRefused(t *testing.T) {
 	for name, harm := range map[string]func(at string) error{
 		"package missing":  func(at string) error { return os.Remove(first(at, "Packages/*/*.rpm")) },
@@ -200,6 +228,40 @@ func TestH07StaleSignatureIsRefused(t *testing.T) {
 	}
 	w.must("stage")
 	w.fails("promote", "BaseOS/x86_64/os", "after it was signed", "sign it again")
+}
+
+// What was changed after it was signed is found by its signature, whatever the
+// times of the files say.
+func TestH08OrderIsProvedByTheSignature(t *testing.T) {
+	w := newWorld(t, t.TempDir())
+	private, public, err := sign.Generate("Rocky", "r@example.org", 2048, 0, time.Now().Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := sign.Load(private, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, filepath.Join(w.at, "key.asc"), string(public))
+	w.cfg.Keys = []config.Key{{Name: "rocky", Public: filepath.Join(w.at, "key.asc")}}
+	w.cfg.Targets[0].Key = "rocky"
+	repo(t, w.compose("BaseOS/x86_64/os"), packages(1, 3), false)
+	xml := w.compose("BaseOS/x86_64/os/repodata/repomd.xml")
+	text, err := os.ReadFile(xml)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := key.Detached(text, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, xml+".asc", string(sig))
+	w.must("stage")
+	w.must("promote")
+	put(t, xml, string(text)+"<!-- errata -->\n")
+	put(t, xml+".asc", string(sig)) // newer, and of what was before
+	w.must("stage")
+	w.fails("promote", "BaseOS/x86_64/os", "does not match", "sign it again")
 }
 
 // A sync changes nothing of its source, and one that is asked for again changes

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"strings"
@@ -11,16 +12,12 @@ import (
 
 // inputs is the sync that a place is the result of, the directory that it was
 // made of, and when the repositories there were changed last.
-func (s *syncing) inputs(env *pipeline.Env) (string, error) {
-	root, err := s.open(s.place)
+func (s *syncing) inputs(ctx context.Context, env *pipeline.Env) (string, error) {
+	c, err := s.chain(ctx, env, s.place)
 	if err != nil {
 		return "", err
 	}
-	defer root.close()
-	c, err := readChain(root, s.area(s.place).Undo, string(s.target.Name), s.place)
-	if err != nil {
-		return "", err
-	}
+	defer c.close()
 	e, err := s.edition(env)
 	if err != nil {
 		return "", err

@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	stdsync "sync"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,6 +57,9 @@ func inspect(ctx context.Context, t *config.Tree, c *chain, r *record, full bool
 	}
 	if half := c.half(); half != nil {
 		return nil, errors.New(c.apart(half))
+	}
+	if c.far != nil {
+		return c.far.inspect(ctx, t, r, full, count)
 	}
 	to, err := destination(c.root, c.place, r.To)
 	if err != nil {
@@ -149,7 +152,7 @@ func (f *findings) hash(ctx context.Context, to *folder, has *difference, count 
 	v := &survey{difference: has, from: to}
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(runtime.GOMAXPROCS(0))
-	var mu stdsync.Mutex // guards f
+	var mu sync.Mutex // guards f
 	note := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()

@@ -56,7 +56,7 @@ func (s *syncing) work(ctx context.Context, env *pipeline.Env, v *survey, r *rec
 	if err := s.removals(ctx, env, a, v, r, p); err != nil {
 		return err
 	}
-	return s.finish(env, a, v, r, home, p)
+	return s.finish(ctx, env, a, v, r, home, p)
 }
 
 // publish brings in what is new: content, then what names it, then what names
@@ -76,7 +76,7 @@ func (s *syncing) publish(ctx context.Context, env *pipeline.Env, a *act, v *sur
 	}
 	if r.Phase != naming {
 		r.Phase = naming
-		if err := v.chain.write(r); err != nil {
+		if err := v.chain.write(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -110,7 +110,7 @@ func (s *syncing) removals(ctx context.Context, env *pipeline.Env, a *act, v *su
 		if r.Phase != removing {
 			r.Phase = waiting
 		}
-		if err := v.chain.write(r); err != nil {
+		if err := v.chain.write(ctx, r); err != nil {
 			return err
 		}
 		if s.place == production {
@@ -122,7 +122,7 @@ func (s *syncing) removals(ctx context.Context, env *pipeline.Env, a *act, v *su
 			return err
 		}
 		r.Phase = removing
-		if err := v.chain.write(r); err != nil {
+		if err := v.chain.write(ctx, r); err != nil {
 			return err
 		}
 		a.unit = pipeline.Files
@@ -169,7 +169,7 @@ func (s *syncing) wait(ctx context.Context, env *pipeline.Env, r *record, p *pip
 
 // finish sets the times of directories, makes all durable and the sync the one
 // that the tree is the result of.
-func (s *syncing) finish(env *pipeline.Env, a *act, v *survey, r *record, home *folder, p *pipeline.Progress) error {
+func (s *syncing) finish(ctx context.Context, env *pipeline.Env, a *act, v *survey, r *record, home *folder, p *pipeline.Progress) error {
 	if err := a.dress(v.folders); err != nil {
 		return err
 	}
@@ -185,10 +185,10 @@ func (s *syncing) finish(env *pipeline.Env, a *act, v *survey, r *record, home *
 		r.Counts = all.counts()
 	}
 	r.Phase, r.Completed = complete, env.Now().UTC()
-	if err := v.chain.write(r); err != nil {
+	if err := v.chain.write(ctx, r); err != nil {
 		return err
 	}
-	if err := v.chain.point(r.ID); err != nil {
+	if err := v.chain.point(ctx, r.ID); err != nil {
 		return err
 	}
 	p.Logf("%s of %s is the result of sync %s", s.place, s.target.Name, r.ID)

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -26,9 +25,6 @@ type syncing struct {
 
 // compose is where syncs begin; it is no pointer.
 const compose = "compose"
-
-// notable bounds the lists of a plan: the largest of what changes.
-const notable = 40
 
 // Plan compares both sides and tells what a sync would do, in numbers and with
 // the largest changes by name. It reads only.
@@ -65,6 +61,10 @@ func (s *syncing) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, e
 	s.sum(&p, v)
 	s.warn(&p, v)
 	p.Alarms = s.alarms(v, p.Counts.Removed)
+	if v.stock != nil {
+		p.Facts[s.place] = config.Inert(s.area(s.place).Root + "/" + v.toPath)
+		p.Alarms = append(p.Alarms, v.strange()...)
+	}
 	s.title(&p, v)
 	return p, nil
 }
@@ -76,65 +76,29 @@ func (s *syncing) sum(p *pipeline.Plan, v *survey) {
 	p.Counts = &total
 	for i := range v.changes {
 		c := &v.changes[i]
-		name := partOf(c.dir, c.name)
-		part := parts[name]
+		in := partOf(c.dir, c.name)
+		part := parts[in]
 		if part == nil {
-			part = &pipeline.Part{Name: config.Inert(name)}
-			parts[name] = part
+			part = &pipeline.Part{Name: config.Inert(in)}
+			parts[in] = part
 		}
-		of, list := &part.Counts.Changed, &p.Changed
+		of := &part.Counts.Changed
 		switch {
 		case c.old == nil:
-			of, list = &part.Counts.Added, &p.Added
+			of = &part.Counts.Added
 		case c.new == nil:
-			of, list = &part.Counts.Removed, &p.Removed
+			of = &part.Counts.Removed
 		}
 		*of++
 		if c.new != nil && c.leader == "" {
 			part.Bytes += c.new.size
 			p.Bytes += c.new.size
 		}
-		*list = append(*list, told(c))
-		if len(*list) > 20*notable {
-			*list = largest(*list)
-		}
 	}
-	for _, list := range []*[]pipeline.Change{&p.Added, &p.Changed, &p.Removed} {
-		*list = largest(*list)
+	nameLargest(p, v.changes)
+	for _, in := range slices.Sorted(maps.Keys(parts)) {
+		p.Parts = append(p.Parts, *parts[in])
 	}
-	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		p.Parts = append(p.Parts, *parts[name])
-	}
-}
-
-// told is a change as an operator reads it.
-func told(c *change) pipeline.Change {
-	words := func(e *entry) string {
-		switch {
-		case e == nil:
-			return ""
-		case e.kind == symlink:
-			return config.Inert("-> " + e.text)
-		}
-		return fmt.Sprintf("%d bytes of %s", e.size, time.Unix(0, e.mtime).UTC().Format(time.DateTime))
-	}
-	t := pipeline.Change{Name: config.Inert(c.path()), From: words(c.old), To: words(c.new)}
-	switch {
-	case c.leader != "":
-		t.To = config.Inert("= " + c.leader)
-	case c.new != nil:
-		t.Size = c.new.size
-	case c.old != nil:
-		t.Size = c.old.size
-	}
-	return t
-}
-
-func largest(all []pipeline.Change) []pipeline.Change {
-	slices.SortFunc(all, func(a, b pipeline.Change) int {
-		return cmp.Or(cmp.Compare(b.Size, a.Size), cmp.Compare(a.Name, b.Name))
-	})
-	return slices.Clip(all[:min(len(all), notable)])
 }
 
 // warn says what an operator should know.

@@ -15,13 +15,13 @@ import (
 type prune struct{ step }
 
 // each opens the places that the tree has.
-func (s *prune) each(do func(*chain) error) error {
-	o := &outlet{cfg: s.cfg, target: s.target, places: []string{staging}}
+func (s *prune) each(ctx context.Context, env *pipeline.Env, do func(*chain) error) error {
+	o := &outlet{cfg: s.cfg, target: s.target, places: []string{staging}, far: env.Area}
 	if s.tree.Production.Root != "" {
 		o.places = append(o.places, production)
 	}
 	for _, place := range o.places {
-		if err := o.with(place, do); err != nil {
+		if err := o.with(ctx, place, do); err != nil {
 			return err
 		}
 	}
@@ -38,6 +38,9 @@ func (s *prune) doomed(c *chain) []string {
 	kept = kept[max(0, len(kept)-s.target.Snapshots):]
 	var ids []string
 	for i, r := range c.records {
+		if c.far != nil && r == c.latest(r.To, c.current) {
+			continue // what an edition holds is known by it alone
+		}
 		if !slices.Contains(kept, r) && r.ID != c.current && (r.Phase != undone || i < len(c.records)-1) {
 			ids = append(ids, r.ID) // the newest stays in any case: ids only rise
 		}
@@ -46,10 +49,10 @@ func (s *prune) doomed(c *chain) []string {
 }
 
 // Plan lists the undo areas that go.
-func (s *prune) Plan(context.Context, *pipeline.Env) (pipeline.Plan, error) {
+func (s *prune) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, error) {
 	p := pipeline.Plan{Facts: map[string]string{}}
 	var all []string
-	err := s.each(func(c *chain) error {
+	err := s.each(ctx, env, func(c *chain) error {
 		for _, id := range s.doomed(c) {
 			all = append(all, c.place+"/"+id)
 			r := c.find(id)
@@ -72,8 +75,8 @@ func (s *prune) Plan(context.Context, *pipeline.Env) (pipeline.Plan, error) {
 func (s *prune) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
 	p.Phase("remove", pipeline.Files, int64(len(plan.Removed)))
 	removed := 0
-	err := s.each(func(c *chain) error {
-		if err := c.sweep(); err != nil {
+	err := s.each(ctx, env, func(c *chain) error {
+		if err := c.sweep(ctx); err != nil {
 			return err
 		}
 		doomed := s.doomed(c)
@@ -86,7 +89,7 @@ func (s *prune) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, 
 				return err
 			}
 			p.File(gone.Name)
-			if err := c.remove(id); err != nil {
+			if err := c.remove(ctx, id); err != nil {
 				return err
 			}
 			p.Logf("removed what sync %s kept", id)
@@ -99,9 +102,9 @@ func (s *prune) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, 
 }
 
 // Look tells whether all of the plan are gone.
-func (s *prune) Look(_ context.Context, _ *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
+func (s *prune) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
 	seen := pipeline.Seen{Done: true, Evidence: pipeline.Evidence{"removed": fmt.Sprint(len(plan.Removed))}}
-	err := s.each(func(c *chain) error {
+	err := s.each(ctx, env, func(c *chain) error {
 		for _, gone := range plan.Removed {
 			if place, id, _ := strings.Cut(gone.Name, "/"); place == c.place && c.find(id) != nil {
 				seen = pipeline.Seen{}

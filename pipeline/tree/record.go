@@ -3,6 +3,7 @@ package tree
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,7 +74,8 @@ const (
 
 // chain is the syncs of one place of a target, oldest first.
 type chain struct {
-	root    *folder // of the area
+	root    *folder // of the area; nil on a store
+	far     *ledger // on a store; nil elsewhere
 	at      string  // below it
 	place   string
 	records []*record
@@ -156,6 +158,11 @@ func readRecord(home *folder, id, target, place string) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseRecord(b, id, target, place)
+}
+
+// parseRecord reads a record, which must be that of a sync of a place.
+func parseRecord(b []byte, id, target, place string) (*record, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	r := &record{}
@@ -232,7 +239,10 @@ func (c *chain) home(id string) (*folder, error) {
 }
 
 // write puts a record down, durably.
-func (c *chain) write(r *record) error {
+func (c *chain) write(ctx context.Context, r *record) error {
+	if c.far != nil {
+		return c.far.advance(ctx, c, r)
+	}
 	b, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err
@@ -253,7 +263,10 @@ func (c *chain) write(r *record) error {
 }
 
 // point makes a sync the one that the tree is the result of; none for "".
-func (c *chain) point(id string) error {
+func (c *chain) point(ctx context.Context, id string) error {
+	if c.far != nil {
+		return c.far.point(ctx, c, id)
+	}
 	home, err := c.root.make(c.at, 0o700, nil)
 	if err != nil {
 		return err

@@ -62,19 +62,15 @@ func (s *rollback) chosen(c *chain) (doomed []*record, goal string, err error) {
 }
 
 // look surveys what has to be taken back.
-func (s *rollback) look(ctx context.Context) (_ *chain, undos []*undo, goal string, err error) {
+func (s *rollback) look(ctx context.Context, env *pipeline.Env) (_ *chain, undos []*undo, goal string, err error) {
 	if s.tree.Production.Root == "" {
 		return nil, nil, "", config.Hint(fmt.Errorf("%s has no production", s.target.Name), "only stable trees go there")
 	}
-	root, err := s.open(production)
+	c, err := s.chain(ctx, env, production)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	c, err := readChain(root, s.tree.Production.Undo, string(s.target.Name), production)
-	var doomed []*record
-	if err == nil {
-		doomed, goal, err = s.chosen(c)
-	}
+	doomed, goal, err := s.chosen(c)
 	for _, r := range doomed {
 		var u *undo
 		if err == nil {
@@ -85,27 +81,27 @@ func (s *rollback) look(ctx context.Context) (_ *chain, undos []*undo, goal stri
 		}
 	}
 	if err != nil {
-		done(root, undos)
+		done(c, undos)
 		return nil, nil, "", err
 	}
 	return c, undos, goal, nil // of one sync at least
 }
 
 // done closes what look opened.
-func done(root *folder, undos []*undo) {
+func done(c *chain, undos []*undo) {
 	for _, u := range undos {
 		u.close()
 	}
-	root.close()
+	c.close()
 }
 
 // Plan tells what comes back and what goes.
 func (s *rollback) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, error) {
-	c, undos, goal, err := s.look(ctx)
+	c, undos, goal, err := s.look(ctx, env)
 	if err != nil {
 		return pipeline.Plan{}, err
 	}
-	defer done(c.root, undos)
+	defer done(c, undos)
 	p := pipeline.Plan{
 		Counts: &pipeline.Counts{}, Facts: map[string]string{"digest": digestOf(undos)},
 		Inputs: repository.Digest(c.current, goal),
@@ -135,9 +131,6 @@ func (s *rollback) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, 
 			Word: fmt.Sprintf("changed-%d", len(foreign)),
 			Text: "others wrote since the sync, which is moved to its undo area: " + config.Inert(few(foreign))})
 	}
-	for _, list := range []*[]pipeline.Change{&p.Added, &p.Changed, &p.Removed} {
-		*list = largest(*list)
-	}
 	what := "sync " + strings.Join(ids, ", then ")
 	p.Title = fmt.Sprintf("Take %s of production of %s back: every client and mirror gets what was there before", what, s.target.Name)
 	if half := c.half(); half != nil {
@@ -160,22 +153,26 @@ func digestOf(undos []*undo) string {
 
 // Run takes the syncs back, the newest first. Run again, it goes on.
 func (s *rollback) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (pipeline.Evidence, error) {
-	c, undos, goal, err := s.look(ctx)
+	c, undos, goal, err := s.look(ctx, env)
 	if err != nil {
 		return nil, err
 	}
-	root := c.root
-	defer func() { done(root, undos) }()
+	defer func() { done(c, undos) }()
 	if digestOf(undos) != plan.Facts["digest"] {
 		return nil, config.Hint(fmt.Errorf("production of %s changed since the plan was made", s.target.Name), "plan again")
 	}
 	if err := holds(ctx, env); err != nil {
 		return nil, err
 	}
+	if c.far != nil {
+		if err := c.far.move(ctx, c.current, undos[0].r.ID); err != nil {
+			return nil, err
+		}
+	}
 	for _, u := range undos { // whoever goes on knows how far back
 		if u.r.Phase != undone {
 			u.r.Phase, u.r.Goal, u.r.Run = undoing, goal, env.Run
-			if err := c.write(u.r); err != nil {
+			if err := c.write(ctx, u.r); err != nil {
 				return nil, err
 			}
 		}
@@ -193,19 +190,21 @@ func (s *rollback) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Pla
 				return nil, config.Hint(fmt.Errorf("others wrote since sync %s: %s", u.r.ID, few(u.foreign)), "go on: gantry rollback "+string(s.target.Name))
 			}
 		}
-		if err := u.run(ctx, p); err != nil {
-			return nil, err
+		if c.far != nil {
+			err = c.far.takeBack(ctx, env, c, u, p)
+		} else if err = u.run(ctx, p); err == nil {
+			err = c.root.flush()
 		}
-		if err := root.flush(); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		if i == len(undos)-1 {
-			if err := c.point(goal); err != nil {
+			if err := c.point(ctx, goal); err != nil {
 				return nil, err
 			}
 		}
 		u.r.Phase = undone
-		if err := c.write(u.r); err != nil {
+		if err := c.write(ctx, u.r); err != nil {
 			return nil, err
 		}
 		p.Logf("sync %s is taken back", u.r.ID)
@@ -221,16 +220,12 @@ func orNothing(id string) string {
 }
 
 // Look tells whether the syncs of the plan are taken back.
-func (s *rollback) Look(ctx context.Context, _ *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
-	root, err := s.open(production)
+func (s *rollback) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
+	c, err := s.chain(ctx, env, production)
 	if err != nil {
 		return pipeline.Seen{}, err
 	}
-	defer root.close()
-	c, err := readChain(root, s.tree.Production.Undo, string(s.target.Name), production)
-	if err != nil {
-		return pipeline.Seen{}, err
-	}
+	defer c.close()
 	if half := c.half(); half != nil {
 		return pipeline.Seen{Failed: c.apart(half)}, nil
 	}
@@ -242,15 +237,11 @@ func (s *rollback) Look(ctx context.Context, _ *pipeline.Env, plan pipeline.Plan
 }
 
 // Inputs is a digest of the sync that production is the result of.
-func (s *rollback) Inputs(_ context.Context, _ *pipeline.Env) (string, error) {
-	root, err := s.open(production)
+func (s *rollback) Inputs(ctx context.Context, env *pipeline.Env) (string, error) {
+	c, err := s.chain(ctx, env, production)
 	if err != nil {
 		return "", err
 	}
-	defer root.close()
-	c, err := readChain(root, s.tree.Production.Undo, string(s.target.Name), production)
-	if err != nil {
-		return "", err
-	}
+	defer c.close()
 	return repository.Digest(c.current), nil
 }

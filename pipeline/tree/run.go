@@ -32,7 +32,11 @@ func (s *syncing) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan
 	if err := holds(ctx, env); err != nil {
 		return nil, err
 	}
-	r, home, err := s.begin(env, v)
+	if v.chain.far != nil {
+		r, err := s.send(ctx, env, v, p)
+		return evidence(r), err
+	}
+	r, home, err := s.begin(ctx, env, v)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +78,9 @@ func (s *syncing) again(ctx context.Context, env *pipeline.Env, plan pipeline.Pl
 		return nil, err
 	}
 	v.from = from
-	if v.root, err = s.open(s.place); err == nil {
+	if v.chain, err = s.chain(ctx, env, s.place); err == nil && v.chain.far == nil {
+		v.root = v.chain.root
 		v.to, err = destination(v.root, s.place, v.toPath)
-	}
-	if err == nil {
-		v.chain, err = readChain(v.root, s.area(s.place).Undo, string(s.target.Name), s.place)
 	}
 	if err == nil {
 		err = s.pending(v)
@@ -92,7 +94,7 @@ func (s *syncing) again(ctx context.Context, env *pipeline.Env, plan pipeline.Pl
 
 // begin makes the record of the sync, or takes that of one that is half done, and
 // notes what is to be done before any of it is.
-func (s *syncing) begin(env *pipeline.Env, v *survey) (*record, *folder, error) {
+func (s *syncing) begin(ctx context.Context, env *pipeline.Env, v *survey) (*record, *folder, error) {
 	home, err := v.chain.home(v.id)
 	if err != nil {
 		return nil, nil, explained(err)
@@ -110,6 +112,29 @@ func (s *syncing) begin(env *pipeline.Env, v *survey) (*record, *folder, error) 
 			}
 		}
 	}
+	s.about(env, v, r)
+	if v.half == nil { // what was noted there was of a run that came to nothing
+		if err := home.unlink(changesFile); err != nil && !errors.Is(err, unix.ENOENT) {
+			home.close()
+			return nil, nil, err
+		}
+	}
+	err = note(home, v.changes, v.folders)
+	if err == nil {
+		err = v.chain.write(ctx, r)
+	}
+	if err == nil {
+		err = s.probe(v, home)
+	}
+	if err != nil {
+		home.close()
+		return nil, nil, err
+	}
+	return r, home, nil
+}
+
+// about notes in the record what the sync is of, and where it begins.
+func (s *syncing) about(env *pipeline.Env, v *survey, r *record) {
 	r.From, r.Staged, r.Release, r.Edition, r.Run = v.fromPath, v.staged, env.Release, env.Version, env.Run
 	r.Bytes, r.Repos = r.Bytes+s.bytes(v), nil
 	for p, at := range v.repos {
@@ -125,24 +150,6 @@ func (s *syncing) begin(env *pipeline.Env, v *survey) (*record, *folder, error) 
 	if v.half == nil || comes {
 		r.Phase, r.Settled = copying, time.Time{}
 	}
-	if v.half == nil { // what was noted there was of a run that came to nothing
-		if err := home.unlink(changesFile); err != nil && !errors.Is(err, unix.ENOENT) {
-			home.close()
-			return nil, nil, err
-		}
-	}
-	err = note(home, v.changes, v.folders)
-	if err == nil {
-		err = v.chain.write(r)
-	}
-	if err == nil {
-		err = s.probe(v, home)
-	}
-	if err != nil {
-		home.close()
-		return nil, nil, err
-	}
-	return r, home, nil
 }
 
 func (s *syncing) bytes(v *survey) (n int64) {

@@ -11,19 +11,15 @@ import (
 )
 
 // Look tells whether the tree is the result of the plan's sync.
-func (s *syncing) Look(_ context.Context, _ *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
+func (s *syncing) Look(ctx context.Context, env *pipeline.Env, plan pipeline.Plan) (pipeline.Seen, error) {
 	if plan.Move == nil {
 		return pipeline.Seen{}, nil
 	}
-	root, err := s.open(s.place)
+	c, err := s.chain(ctx, env, s.place)
 	if err != nil {
 		return pipeline.Seen{}, err
 	}
-	defer root.close()
-	c, err := readChain(root, s.area(s.place).Undo, string(s.target.Name), s.place)
-	if err != nil {
-		return pipeline.Seen{}, err
-	}
+	defer c.close()
 	if c.current == plan.Move.To && c.half() == nil {
 		return pipeline.Seen{Done: true, Evidence: evidence(c.find(c.current))}, nil
 	}
@@ -61,6 +57,6 @@ func evidence(r *record) pipeline.Evidence {
 
 // Inputs is a digest of what makes the item true: that the place is the result of
 // the latest sync, and that the metadata of the source is what it was.
-func (s *syncing) Inputs(_ context.Context, env *pipeline.Env) (string, error) {
-	return s.inputs(env)
+func (s *syncing) Inputs(ctx context.Context, env *pipeline.Env) (string, error) {
+	return s.inputs(ctx, env)
 }

@@ -59,6 +59,9 @@ func (s *syncing) signed(v *survey, now time.Time) error {
 
 // had tells whether the destination has a file: it is alike, or goes.
 func (v *survey) had(p string) bool {
+	if v.stock != nil {
+		return v.here[p] != nil
+	}
 	dir, name := splitPath(p)
 	if v.to == nil {
 		return false

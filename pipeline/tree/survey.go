@@ -32,6 +32,7 @@ type survey struct {
 	id       string
 	digest   string
 	doubts   []string // what an operator should know of it
+	*stock            // what is there, of a production on a store; nil elsewhere
 }
 
 func (v *survey) close() {
@@ -63,6 +64,9 @@ func (s *syncing) look(ctx context.Context, env *pipeline.Env) (_ *survey, err e
 	}
 	if v.from, v.fromPath, err = s.source(s.from, v.edition); err != nil {
 		return nil, err
+	}
+	if remote(s.cfg, s.area(s.place)) {
+		return v, s.ship(ctx, env, v)
 	}
 	if v.root, err = s.open(s.place); err != nil {
 		return nil, err

@@ -22,8 +22,10 @@ type undo struct {
 	home    *folder
 	changes []change // of files and links: from what is there to what was
 	folders []change
-	foreign []string // paths where others wrote since
-	lost    []string // what was there and is not kept
+	foreign []string          // paths where others wrote since
+	lost    []string          // what was there and is not kept
+	back    map[string]*entry // on a store: what is as it was before, or will be
+	notes   *deeds            // on a store: what the sync noted
 }
 
 func (u *undo) close() {
@@ -34,8 +36,11 @@ func (u *undo) close() {
 	}
 }
 
-// survey finds out what has to be done at each path. It changes nothing.
+// undo finds out what has to be done to take a sync back. It changes nothing.
 func (c *chain) undo(ctx context.Context, r *record) (_ *undo, err error) {
+	if c.far != nil {
+		return c.far.undo(ctx, r)
+	}
 	u := &undo{r: r, root: c.root}
 	defer func() {
 		if err != nil {
@@ -55,6 +60,7 @@ func (c *chain) undo(ctx context.Context, r *record) (_ *undo, err error) {
 	return u, u.survey(ctx, all)
 }
 
+// survey compares what is there with what was, and with what the sync left.
 func (u *undo) survey(ctx context.Context, all traces) error {
 	files, err := u.home.open(filesDir)
 	if err != nil && !errors.Is(err, unix.ENOENT) {
@@ -276,21 +282,11 @@ func (u *undo) unmake() error {
 
 // describe tells what an undo does, as a part of a plan.
 func (u *undo) describe(p *pipeline.Plan) {
+	nameLargest(p, u.changes)
+	n := (&difference{changes: u.changes}).counts()
+	p.Counts = &n
 	for i := range u.changes {
-		c := &u.changes[i]
-		list, n := &p.Changed, &p.Counts.Changed
-		switch {
-		case c.old == nil:
-			list, n = &p.Added, &p.Counts.Added
-		case c.new == nil:
-			list, n = &p.Removed, &p.Counts.Removed
-		}
-		*n++
-		*list = append(*list, told(c))
-		if len(*list) > 20*notable {
-			*list = largest(*list)
-		}
-		if c.new != nil {
+		if c := &u.changes[i]; c.new != nil {
 			p.Bytes += c.new.size
 		}
 	}

@@ -40,9 +40,9 @@ func newVerify(s step) (*verify, error) {
 }
 
 // with opens the place and its latest sync.
-func (v *verify) with(do func(*chain, *record) error) error {
-	o := &outlet{cfg: v.cfg, target: v.target, places: []string{v.place}}
-	return o.with(v.place, func(c *chain) error {
+func (v *verify) with(ctx context.Context, env *pipeline.Env, do func(*chain, *record) error) error {
+	o := &outlet{cfg: v.cfg, target: v.target, places: []string{v.place}, far: env.Area}
+	return o.with(ctx, v.place, func(c *chain) error {
 		r := c.find(c.current)
 		if r == nil {
 			return config.Hint(fmt.Errorf("%s of %s was not synced yet", v.place, v.target.Name), "nothing is there to compare it with; sync it first")
@@ -53,7 +53,7 @@ func (v *verify) with(do func(*chain, *record) error) error {
 
 // Plan says what would be read.
 func (v *verify) Plan(ctx context.Context, env *pipeline.Env) (p pipeline.Plan, err error) {
-	err = v.with(func(c *chain, r *record) error {
+	err = v.with(ctx, env, func(c *chain, r *record) error {
 		if half := c.half(); half != nil {
 			return &pipeline.RefusedError{Reason: c.apart(half), Hint: "let it come to its end, then verify"}
 		}
@@ -70,8 +70,8 @@ func (v *verify) Plan(ctx context.Context, env *pipeline.Env) (p pipeline.Plan, 
 }
 
 // Inputs is a digest of the sync that the place is the result of.
-func (v *verify) Inputs(context.Context, *pipeline.Env) (digest string, err error) {
-	err = v.with(func(_ *chain, r *record) error {
+func (v *verify) Inputs(ctx context.Context, env *pipeline.Env) (digest string, err error) {
+	err = v.with(ctx, env, func(_ *chain, r *record) error {
 		digest = repository.Digest(v.place, r.ID)
 		return nil
 	})
@@ -79,8 +79,8 @@ func (v *verify) Inputs(context.Context, *pipeline.Env) (digest string, err erro
 }
 
 // Run compares every name, and hashes what repositories name.
-func (v *verify) Run(ctx context.Context, _ *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (ev pipeline.Evidence, err error) {
-	err = v.with(func(c *chain, r *record) error {
+func (v *verify) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p *pipeline.Progress) (ev pipeline.Evidence, err error) {
+	err = v.with(ctx, env, func(c *chain, r *record) error {
 		if r.ID != plan.Facts["sync"] {
 			return config.Hint(fmt.Errorf("%s of %s was synced since the plan was made", v.place, v.target.Name), "verify again")
 		}

@@ -53,9 +53,9 @@ type reader struct {
 	litter  []string
 }
 
-// list reads a directory. What cannot be in a tree is an error; what vanishes
+// list reads a directory, and adds what it holds. What cannot be in a tree is an error; what vanishes
 // while it is read is one as well, since nobody can tell what else changes.
-func (r *reader) list(at *folder, p string) ([]child, error) {
+func (r *reader) list(at *folder, p string, all []child) ([]child, error) {
 	if len(p) > maxPath {
 		return nil, fmt.Errorf("%s: a path of %d bytes begins with %.80q", r.side, len(p), p)
 	}
@@ -68,7 +68,7 @@ func (r *reader) list(at *folder, p string) ([]child, error) {
 	}
 	slices.Sort(names)
 	r.skipped, r.litter = false, nil
-	all := make([]child, 0, len(names))
+	all = slices.Grow(all, len(names))
 	for _, name := range names {
 		if r.skip.skips(p, name) {
 			if r.skipped = true; ours(name) {

@@ -79,6 +79,7 @@ func (a *app) showDistro(ctx context.Context, patch bool, f demoFlags, clock *di
 		err = a.screen(ctx, e, cfg, clock.Forward)
 	}
 	err = errors.Join(err, e.Close())
-	fmt.Fprintf(a.out, "the demo stays in %s\n  gantry -C %s\n", f.dir, shell(a.config))
+	at := "gantry -C " + shell(a.config)
+	fmt.Fprintf(a.out, "the demo stays in %s; its website and mirrors ended with the console\n  %s\n  %s day\n  %s report --release %s\n", f.dir, at, at, at, first)
 	return err
 }

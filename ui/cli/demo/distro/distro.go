@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"gantry/config"
@@ -138,8 +139,35 @@ func (m maker) patchDay(ctx context.Context) error {
 		if err := write(m.at("build", fmt.Sprint(major), "edition"), text); err != nil {
 			return err
 		}
+		out := edition{major: major, revision: revision}
+		for _, dir := range []string{
+			m.at("mnt", "repos-production", "mirror", "pub", "rocky", revision),
+			m.at("mnt", "compose", fmt.Sprint(major), fmt.Sprintf("latest-Rocky-%d", major), "compose"),
+		} {
+			if err := out.images(dir); err != nil {
+				return err
+			}
+		}
+	}
+	if err := m.website(nines); err != nil {
+		return err
 	}
 	return m.laggard(ctx, edition{9, nines, before, "20251030.101500"})
+}
+
+// website is that of a release which is out.
+func (m maker) website(revision string) error {
+	names, err := fs.Glob(pages, "www/*")
+	for _, name := range names {
+		var text []byte
+		if text, err = pages.ReadFile(name); err == nil {
+			err = write(m.at("www", filepath.Base(name)), strings.ReplaceAll(string(text), "@REVISION@", revision))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 // updates is an edition that is out, with updates in its compose.
