@@ -14,9 +14,10 @@ import (
 // configuration binds to them, for a release of a kind about some targets, and
 // which names the people of the configuration. Several bindings of one item are
 // done one after another: the last has the id of the item, those before it
-// <id>.1 and so on; targets that none of them is for keep the item as <id>.0. What is about a tree is done for each tree of the release,
-// and in a release without one such items stay as they are. A binding of the kind
-// to an item that the template lacks is an error.
+// <id>.1 and so on; targets that none of them is for keep the item as <id>.0. What
+// is about a tree is done for each tree of the release, and in a release without
+// one such items stay as they are. A binding of the kind to an item that the
+// template lacks is an error.
 func Bind(t *Template, cfg *config.Release, kind string, targets []TargetRef) (*Template, error) {
 	b := binder{kind: kind, targets: targets, items: map[string]TemplateItem{}}
 	for _, section := range t.Sections {

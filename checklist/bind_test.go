@@ -1,6 +1,7 @@
 package checklist_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -272,6 +273,29 @@ func TestItemsAreForTheirFormats(t *testing.T) {
 	}
 	if _, err := checklist.Resolve(tpl, []checklist.TargetRef{rpms}); err == nil || !strings.Contains(err.Error(), "none of its items") {
 		t.Errorf("a release of nothing to do: %v", err)
+	}
+}
+
+// What stands in the place of items that there are none of is looked for once,
+// however many ways lead there.
+func TestNeedsOfManyWays(t *testing.T) {
+	text := "name: a\ntitle: A\nkinds: [a]\nsections:\n- id: s\n  title: S\n  items:\n  - {id: a0, title: A, kind: manual, asks: x}\n  - {id: b0, title: B, kind: manual, asks: x}\n"
+	for n := range 40 {
+		for _, id := range []string{"a", "b"} {
+			text += fmt.Sprintf("  - {id: %s%d, title: T, kind: manual, asks: x, each: target, formats: [oci], needs: [a%d, b%d]}\n", id, n+1, n, n)
+		}
+	}
+	text += "  - {id: last, title: L, kind: manual, asks: x, needs: [a40, b40]}\n"
+	tpl, err := checklist.Parse("own.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := checklist.Resolve(tpl, []checklist.TargetRef{nine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := item(t, list, "last").Needs; !slices.Equal(got, []string{"a0", "b0"}) {
+		t.Errorf("it needs %q", got)
 	}
 }
 

@@ -59,6 +59,18 @@ func (f *fake) did(words string) bool {
 	return slices.ContainsFunc(f.asked, func(s string) bool { return strings.HasPrefix(s, words) })
 }
 
+// times is how often something was asked in these words.
+func (f *fake) times(words string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.asked {
+		if s == words {
+			n++
+		}
+	}
+	return n
+}
+
 func (f *fake) Refresh(context.Context) error { return nil }
 func (f *fake) View() pipeline.View {
 	f.mu.Lock()

@@ -143,7 +143,7 @@ func parts(p pipeline.Plan) []line {
 		name := config.Inert(part.Name)
 		ls = append(ls, line{
 			{name + strings.Repeat(" ", wide-ansi.StringWidth(name)), plain},
-			{fmt.Sprintf("  +%-7s", count(int64(part.Added))), ok}, {fmt.Sprintf("~%-7s", count(int64(part.Changed))), accent},
+			{fmt.Sprintf("  +%-8s", count(int64(part.Added))), ok}, {fmt.Sprintf("~%-7s", count(int64(part.Changed))), accent},
 			{fmt.Sprintf("-%-7s", count(int64(part.Removed))), bad}, {size(part.Bytes), dim},
 		})
 	}

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -40,4 +41,27 @@ func TestReviewOfNothing(t *testing.T) {
 	d := drive(t, f, 80, 24, Options{})
 	d.press("6")
 	d.sees("Staging brings no package", "production had advisories")
+}
+
+// What was compared is read again where it moved: a review of yesterday decides
+// nothing.
+func TestReviewMoves(t *testing.T) {
+	f := newFake(t)
+	f.review = reviewed()
+	d := drive(t, f, 120, 34, Options{})
+	d.press("3", "w")
+	d.press("1", "6")
+	if n := f.times("review core-el9"); n != 1 {
+		t.Errorf("read %d times, and nothing moved", n)
+	}
+	f.view.Targets[0].Staging = "20261121T115959Z"
+	d.refresh()
+	d.sees("moved since: r reads anew")
+	d.press("1", "6")
+	if n := f.times("review core-el9"); n != 2 {
+		t.Errorf("read %d times, and it moved once", n)
+	}
+	if strings.Contains(plainText(d.m.View()), "moved since") {
+		t.Error("it was read anew and is said to have moved")
+	}
 }

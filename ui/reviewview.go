@@ -17,6 +17,7 @@ import (
 type reviewScreen struct {
 	m       *model
 	of      string // the target
+	at      string // what that served when it was read
 	review  *pipeline.Review
 	failed  string
 	loading bool
@@ -121,6 +122,9 @@ func (s *reviewScreen) head() (title, remark line) {
 	if s.of != "" {
 		title = append(title, span{" " + config.Inert(s.of), plain})
 	}
+	if s.moved() {
+		return title, own(warn, "moved since: r reads anew")
+	}
 	all, wrong := s.sum()
 	remark = own(plain, count(int64(all)))
 	if wrong > 0 {
@@ -128,6 +132,15 @@ func (s *reviewScreen) head() (title, remark line) {
 	}
 	return title, remark
 }
+
+// serves is what is compared, as far as the console knows.
+func (s *reviewScreen) serves() string {
+	t, _ := s.m.targetView(s.of)
+	return t.Staging + " " + t.Production
+}
+
+// moved tells whether the target serves something else since it was read.
+func (s *reviewScreen) moved() bool { return s.review != nil && s.at != s.serves() }
 
 func (s *reviewScreen) row(i int) row {
 	r := s.rows[i]
@@ -276,9 +289,15 @@ func (s *reviewScreen) askTarget() tea.Cmd {
 	return nil
 }
 
-// load reads the first target that can be compared, where none was chosen.
+// load reads what was compared before where that moved, or the first target that
+// can be compared.
 func (s *reviewScreen) load() tea.Cmd {
-	if s.of != "" || s.loading {
+	switch {
+	case s.loading:
+		return nil
+	case s.moved():
+		return s.read(s.of)
+	case s.of != "":
 		return nil
 	}
 	if names := s.choices(); len(names) > 0 {
@@ -301,6 +320,7 @@ func (m *model) reviewOf(target string) tea.Cmd {
 
 func (s *reviewScreen) read(target string) tea.Cmd {
 	s.of, s.loading, s.failed, s.review = target, true, "", nil
+	s.at = s.serves()
 	s.sync()
 	ctx, c := s.m.ctx, s.m.console
 	return func() tea.Msg {

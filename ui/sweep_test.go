@@ -71,6 +71,23 @@ func rename(f *fake, name string) {
 	f.plan.Changed = []pipeline.Change{{Name: name, From: name, To: name, Down: true}}
 	f.plan.Removed = []pipeline.Change{{Name: name, From: name}}
 	f.plan.Facts = map[string]string{name: name}
+	f.plan.Alarms = []pipeline.Alarm{{Word: "removes-many", Text: name}}
+	f.plan.Parts = []pipeline.Part{{Name: name}}
+	for i := range v.Targets {
+		t := &v.Targets[i]
+		t.Apart, t.Warnings = []string{name}, []string{name}
+		for j := range t.Snapshots {
+			t.Snapshots[j].Label = name
+		}
+	}
+	v.Days = []checklist.View{v.Checklist, v.Checklist}
+	v.Open = []*checklist.ReleaseState{v.Checklist.Release, v.Checklist.Release}
+	v.Watched = []pipeline.Watched{{Name: name, URL: name, Words: name, At: noon, Since: noon}, {Name: name, URL: name, Words: name}}
+	f.review = &pipeline.Review{Notes: []string{name}, Repos: []pipeline.ReviewedRepo{{
+		Name: name, Arch: name, Error: name, Notes: []string{name}, Advisories: []pipeline.Advisory{{ID: name, Severity: name, Title: name, CVEs: []string{name}}},
+		Removed:  []pipeline.ReviewedPackage{{Name: name, Arch: name, From: name}},
+		Upgraded: []pipeline.ReviewedPackage{{Name: name, Arch: name, From: name, To: name, Source: name, Advisories: []string{name}, Changelog: []pipeline.LogEntry{{Author: name, Text: name}}}},
+	}}}
 	for i := range f.events {
 		f.events[i].Actor, f.events[i].Type, f.events[i].Data = name, name, []byte(name)
 	}
@@ -81,6 +98,7 @@ func TestEveryScreenFits(t *testing.T) {
 	keys := [][]string{
 		{"1"}, {"1", "tab"}, {"2"}, {"2", "tab"}, {"3"}, {"3", "tab"}, {"4"}, {"4", "tab"}, {"5"}, {"5", "tab"},
 		{"1", "?"}, {"3", "p"}, {"3", "r"}, {"3", "d"}, {"3", "a"}, {"1", " "}, {"1", "w"}, {"4", "c"}, {"q"}, {"1", "/", "x"}, {"3", " ", " ", "p"}, {"3", " "}, {"3", "U"}, {"3", "o"}, {"1", "tab", "right"},
+		{"3", "w"}, {"3", "w", "tab"}, {"6"}, {"7"}, {"7", "tab"}, {"7", "up", "up", "up"}, {"7", "O"}, {"1", "down", "U"}, {"1", "E"},
 	}
 	var sizes [][2]int
 	for _, w := range []int{1, 2, 5, 20, 59} {

@@ -44,15 +44,13 @@ func distribution(t testing.TB) *fake {
 		Removed:  []pipeline.Change{{Name: "AppStream/s390x/os/Packages/b/bind-9.16.23-29.el9.s390x.rpm", From: "513 KiB"}},
 		Facts:    map[string]string{"room": "412.0 GiB of 2.0 TiB are free", "undo": "118.4 GiB are kept in .gantry-undo"},
 	}
-	for _, part := range []pipeline.Part{
+	f.plan.Parts = []pipeline.Part{
 		{Name: "AppStream/aarch64", Counts: pipeline.Counts{Added: 11204, Changed: 120, Removed: 6}, Bytes: 28e9},
 		{Name: "AppStream/s390x", Counts: pipeline.Counts{Removed: 4096}},
 		{Name: "AppStream/x86_64", Counts: pipeline.Counts{Added: 12118, Changed: 124, Removed: 4}, Bytes: 31e9},
 		{Name: "BaseOS/aarch64", Counts: pipeline.Counts{Added: 8840, Changed: 33, Removed: 2}, Bytes: 11e9},
 		{Name: "BaseOS/x86_64", Counts: pipeline.Counts{Added: 9102, Changed: 35, Removed: 4}, Bytes: 12e9},
 		{Name: "isos", Counts: pipeline.Counts{Added: 24}, Bytes: 45140495360},
-	} {
-		f.plan.Parts = append(f.plan.Parts, part)
 	}
 	return f
 }

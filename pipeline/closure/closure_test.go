@@ -130,6 +130,7 @@ func TestRecorded(t *testing.T) {
 		"only the end":      {head + summary, 0, "cannot be read"},
 		"no list":           {head + "package: tool-1-1.noarch from BaseOS\n", 0, "cannot be read"},
 		"failed in silence": {head, 1, "exit status 1"},
+		"drowned":           {head + strings.Repeat(strings.Repeat("x", 1000)+"\n", 9000) + open + summary, 0, "what it says from here on is not kept"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := bench{t, t.TempDir()}

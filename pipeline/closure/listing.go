@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gantry/pipeline/command"
 )
 
 const (
@@ -65,7 +67,7 @@ func (l *listing) take(line string) {
 	switch {
 	case strings.Contains(line, "Repoclosure ended with unresolved dependencies"):
 		l.summary = true
-	case troubleForm.MatchString(line):
+	case troubleForm.MatchString(line), strings.HasPrefix(line, command.Cut):
 		if l.trouble == "" {
 			l.trouble = line[:min(len(line), told)]
 		}

@@ -46,7 +46,8 @@ type far struct {
 type state struct {
 	word   string
 	status int  // of ended
-	more   bool // it said more than was read
+	more   bool // it said something since
+	whole  bool // all that it said until then was read
 }
 
 // end is how it ended, as status in words and as an error. what names it.
@@ -198,7 +199,7 @@ func parseState(said []byte, name string) (state, []byte, error) {
 	}
 	text, rest, ok := bytes.Cut(said[i+len(mark):], []byte("\n"))
 	word, number, _ := strings.Cut(string(text), " ")
-	st := state{word: word, more: len(rest) > 0}
+	st := state{word: word, more: len(rest) > 0, whole: len(rest) < chunk}
 	switch word {
 	case absentThere, starting, runs, gone:
 		return st, rest, nil
@@ -260,12 +261,12 @@ func (f *far) watch(ctx context.Context, out *output, before func() error) (stat
 		switch {
 		case err != nil:
 			return st, err
-		case st.more:
-			delay = fastest
-			if st.word != runs {
-				continue
+		case st.word == runs, st.word == starting && time.Since(began) < startsLong:
+			if st.more {
+				delay = fastest
 			}
-		case st.word == starting && time.Since(began) < startsLong, st.word == runs:
+		case !st.whole && !out.full():
+			continue // what is said from here on is of something that outlives it, and has no end
 		case st.word == starting:
 			st.word = gone
 			fallthrough
@@ -291,7 +292,10 @@ type bounded struct {
 	b  []byte
 }
 
-const boundedMost = 1<<20 + 64<<10
+const (
+	chunk       = 1 << 20        // bytes that askScript hands on of what a run said
+	boundedMost = chunk + 64<<10 // with what the shell there says first
+)
 
 // Write keeps what there is room for.
 func (w *bounded) Write(b []byte) (int, error) {

@@ -52,6 +52,7 @@ func TestFarFailures(t *testing.T) {
 		"timeout":  {"    argv: [sleep, '60']\n    timeout: 1s\n", "longer than 1s"},
 		"no stdin": {"    argv: [sh, -c, 'read x && exit 0; exit 9']\n", "exit status 9"},
 		"killed":   {"    argv: [sh, -c, 'kill -s KILL $PPID; sleep 60']\n", "it was killed there"},
+		"orphan":   {"    argv: [sh, -c, 'kill -s KILL $PPID; while :; do echo x; done']\n    timeout: 8s\n", "it was killed there"},
 		"proof":    {"    argv: [\"true\"]\n    proofs: [{files: made}]\n", "ended well, but made proves nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,6 +127,25 @@ func TestFarLeavesNothing(t *testing.T) {
 		if len(left) > 0 {
 			t.Errorf("%v is left", left)
 		}
+	}
+}
+
+// What left the group of a program does not keep its run open, however much it
+// says.
+func TestFarEndsWithItsProgram(t *testing.T) {
+	f := newFarm(t)
+	mark := filepath.Join(f.home, "child")
+	defer func() {
+		b, _ := os.ReadFile(mark)
+		if pid := 0; len(b) > 0 {
+			fmt.Sscan(string(b), &pid)
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}()
+	script := "setsid sh -c 'echo $$ >" + mark + "; while :; do echo more; done' & while [ ! -s " + mark + " ]; do sleep 0.1; done; echo last"
+	_, log, err := f.console("    argv: [sh, -c, " + quote(script) + "]\n    timeout: 8s\n").run(t.Context())
+	if err != nil || !strings.Contains(log, "last\n") {
+		t.Errorf("got %v; log %.300s", err, log)
 	}
 }
 

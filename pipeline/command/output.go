@@ -16,6 +16,10 @@ const (
 	told    = 300     // bytes of each last line that an error repeats
 )
 
+// Cut begins the line that takes the place of all that a program writes beyond what
+// is kept: who reads what it says has not read all of it then.
+const Cut = "what it says from here on is not kept"
+
 // output takes what a program writes and logs it line by line, with its secrets
 // masked.
 type output struct {
@@ -106,8 +110,15 @@ func (o *output) say(text string) {
 	}
 	o.log("%s", text)
 	if o.logged += len(text); o.logged > most {
-		o.log("what it says from here on is not kept: it has written %d MiB", most>>20)
+		o.log("%s: it has written %d MiB", Cut, most>>20)
 	}
+}
+
+// full tells whether what comes is not kept any more.
+func (o *output) full() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.logged > most
 }
 
 // tail is the last lines, for an error.

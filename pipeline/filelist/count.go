@@ -19,8 +19,8 @@ type counted struct {
 	plain, times       int
 	wasPlain, wasTimes int // -1 where there is no list to compare with
 	news               pipeline.Counts
-	bytes              int64 // of files that are added or changed
-	warning            string
+	bytes              int64  // of files that are added or changed
+	unread             string // why lists that are there cannot be compared with
 }
 
 // count counts what lists of a scope will have and those that are there have.
@@ -35,7 +35,7 @@ func (v *view) count(s *scope, at *os.Root, d *walk.Dir, diff bool, lists map[st
 	if s.Full != "" {
 		n, err := there(at, s.Full, count)
 		if c.wasPlain = n; err != nil {
-			c.wasPlain, c.warning = -1, fmt.Sprintf("%s of scope %s cannot be compared: %s", s.Full, s.Dir, err)
+			c.wasPlain, c.unread = -1, fmt.Sprintf("%s of scope %s cannot be compared: %s", s.Full, s.Dir, err)
 		}
 	}
 	if len(s.Times) == 0 {
@@ -53,7 +53,7 @@ func (v *view) count(s *scope, at *os.Root, d *walk.Dir, diff bool, lists map[st
 		})
 	})
 	if c.wasTimes = n; err != nil {
-		c.wasTimes, c.warning = -1, fmt.Sprintf("%s of scope %s cannot be compared: %s", s.Times[0], s.Dir, err)
+		c.wasTimes, c.unread = -1, fmt.Sprintf("%s of scope %s cannot be compared: %s", s.Times[0], s.Dir, err)
 		v.torn[s] = true
 		clear(was)
 	}

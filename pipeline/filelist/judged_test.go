@@ -232,8 +232,8 @@ func TestPlan(t *testing.T) {
 	}
 	b.write("mirror/pub/rocky/fullfiletimelist-rocky", "[Version]\n2\n\n[Files]\ncut o")
 	plan, err = b.plan()
-	if err != nil || len(plan.Warnings) != 1 || !strings.Contains(plan.Warnings[0], "cannot be compared") {
-		t.Errorf("a list that is cut off: %v %v", plan.Warnings, err)
+	if err != nil || len(plan.Alarms) != 1 || plan.Alarms[0].Word != "unread-mirror-pub-rocky" || !strings.Contains(plan.Alarms[0].Text, "cannot be compared") {
+		t.Errorf("a list that is cut off: %v %v", plan.Alarms, err)
 	}
 	b.must()
 }

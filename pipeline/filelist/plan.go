@@ -60,11 +60,15 @@ func (s *step) look(ctx context.Context, r *walk.Root, diff bool, p *pipeline.Pr
 	return v, nil
 }
 
-// alarms are about lists that lose more than they may.
+// alarms are about lists that lose more than they may, or of which nobody can tell
+// whether they do.
 func (s *step) alarms(v *view) []pipeline.Alarm {
 	var all []pipeline.Alarm
 	for i, c := range v.counts {
 		sc := &s.scopes[i]
+		if c.unread != "" {
+			all = append(all, pipeline.Alarm{Word: "unread-" + sc.word(), Text: config.Inert(c.unread)})
+		}
 		for _, l := range []struct {
 			name    string
 			was, is int
@@ -135,9 +139,6 @@ func (s *step) Plan(ctx context.Context, env *pipeline.Env) (pipeline.Plan, erro
 		}
 		plan.Parts = append(plan.Parts, pipeline.Part{Name: sc.Dir, Counts: c.news, Bytes: c.bytes})
 		plan.Facts["entries "+sc.Dir] = fmt.Sprintf("%d, of which mirrors can read %d; was %s and %s", c.plain, c.times, orNone(c.wasPlain), orNone(c.wasTimes))
-		if c.warning != "" {
-			plan.Warnings = append(plan.Warnings, config.Inert(c.warning))
-		}
 	}
 	plan.Title = fmt.Sprintf("Write %d file lists below %s: from then on mirrors sync", names, s.root)
 	return plan, nil

@@ -35,6 +35,10 @@ var errClosed = errors.New("it cannot be read")
 // errFull says that a file can have no more names.
 var errFull = errors.New("it can have no more names")
 
+// errApart says that a name lies where the other file can have none: a directory
+// may be mounted from elsewhere on the same device.
+var errApart = errors.New("it lies on another mount")
+
 // unread is a file that could not be compared, and why.
 type unread struct {
 	file *inode
@@ -50,7 +54,7 @@ type class struct {
 
 // sort compares the files of a group and hands those that are the same to same,
 // the one that stays first. Where that says errFull, the other one stays for
-// those to come. count hears of the bytes of each file that was looked at.
+// those to come; where it says errApart, both do. count hears of the bytes of each file that was looked at.
 func (c *comparer) sort(ctx context.Context, g group, count func(int64), same func(stays, goes *inode) error) (failed []unread, err error) {
 	var classes []*class
 	for _, f := range g {
@@ -96,6 +100,8 @@ func (c *comparer) place(ctx context.Context, f *inode, classes *[]*class, same 
 		}
 		if err := same(k.first, f); errors.Is(err, errFull) {
 			k.first = f
+		} else if errors.Is(err, errApart) {
+			continue
 		} else if err != nil {
 			return err
 		}

@@ -1,7 +1,7 @@
 // Package hardlink makes files of a tree one that have the same bytes, as
 // hardlink(1) does with --respect-xattrs: same device, size, owner, mode and time,
-// and attributes and content compared byte by byte right before. A name is replaced by a rename, so it is there at
-// every moment.
+// and attributes and content compared byte by byte right before. A name is
+// replaced by a rename, so it is there at every moment.
 package hardlink
 
 import (

@@ -43,7 +43,7 @@ func isTemp(name string) bool {
 func (c *comparer) link(stays, goes *inode) (linked int, err error) {
 	for len(goes.names) > 0 {
 		n := goes.names[0]
-		if err := c.replace(stays, goes, n); errors.Is(err, errFull) {
+		if err := c.replace(stays, goes, n); errors.Is(err, errFull) || errors.Is(err, errApart) {
 			return linked, err
 		} else if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 			return linked, errMoved
@@ -71,6 +71,8 @@ func (c *comparer) replace(stays, goes *inode, n name) error {
 	switch err := unix.Linkat(from, stays.names[0].base, to, temp, 0); {
 	case errors.Is(err, unix.EMLINK):
 		return errFull
+	case errors.Is(err, unix.EXDEV):
+		return errApart
 	case err != nil:
 		return err
 	}

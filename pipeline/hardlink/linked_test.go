@@ -130,6 +130,30 @@ func TestAttributesStayWithTheirNames(t *testing.T) {
 	}
 }
 
+// A directory that is mounted from elsewhere on the same device takes no links from
+// outside: what is the same becomes one on either side.
+func TestMountsAreApart(t *testing.T) {
+	b, from := newBench(t, t.TempDir()), t.TempDir()
+	for _, path := range []string{"a", "m/b", "n", "o/c"} {
+		b.write(path, "the same")
+	}
+	at := filepath.Join(b.dir, "m")
+	if out, err := exec.Command("mount", "--bind", from, at).CombinedOutput(); err != nil {
+		t.Skipf("nothing can be mounted here: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", at).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	for _, path := range []string{"m/b", "m/d"} {
+		b.write(path, "the same")
+	}
+	if ev := b.must(); ev["files linked"] != "3" || !b.one("a", "n", "o/c") || !b.one("m/b", "m/d") {
+		t.Errorf("%v", ev)
+	}
+}
+
 // A file that changes between planning and linking, or goes, is left alone.
 func TestFilesThatMove(t *testing.T) {
 	for name, move := range map[string]func(at string) error{

@@ -40,6 +40,7 @@ func (s *step) Run(ctx context.Context, env *pipeline.Env, plan pipeline.Plan, p
 		}
 		n, err := c.link(two.stays, two.goes)
 		linked.Add(int64(n))
+		planned.Add(int64(len(two.goes.names))) // those that did not, such as for being on another mount
 		if err == nil {
 			saved.Add(frees)
 		}

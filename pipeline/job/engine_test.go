@@ -110,7 +110,7 @@ func TestKilled(t *testing.T) {
 	runs := second.View().Runs
 	followed := make(chan error, 1)
 	go func() { followed <- second.Follow(t.Context(), runs[len(runs)-1].Intent.Run) }()
-	d.write("made", "")
+	d.write("made", "x")
 	a.say("p", true, "ends")
 	a.pod(name, "p", "Succeeded", 0, well)
 	a.end(name, "Complete", "")

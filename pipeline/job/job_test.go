@@ -376,7 +376,7 @@ func TestStartedTwice(t *testing.T) {
 	a.with(func() { a.pods["p-1"]["status"].(object)["reason"] = "Evicted" })
 	a.pod(name, "p-2", "Running", 0, running)
 	a.say("p-2", true, "second")
-	d.write("made", "")
+	d.write("made", "x")
 	a.pod(name, "p-2", "Succeeded", 0, well)
 	a.end(name, "Complete", "")
 	o := <-c
@@ -405,7 +405,7 @@ func TestServerGone(t *testing.T) {
 	a.with(func() { a.gone, a.answers = false, []int{410, 503, 500, 401, 403} })
 	a.say("p", true, "two", "three")
 	time.Sleep(300 * time.Millisecond)
-	d.write("made", "")
+	d.write("made", "x")
 	a.pod(name, "p", "Succeeded", 0, well)
 	a.end(name, "Complete", "")
 	o := <-c
@@ -431,7 +431,7 @@ func TestLogIsCut(t *testing.T) {
 	a.say("p", true, append(lines, "same", "same", strings.Repeat("x", 20000))...).cut = 3
 	a.pod(name, "p", "Running", 0, running)
 	until(t, "it is cut", func() bool { a.mu.Lock(); defer a.mu.Unlock(); return a.logs["p/build"].cut == 0 })
-	d.write("made", "")
+	d.write("made", "x")
 	a.pod(name, "p", "Succeeded", 0, well)
 	a.end(name, "Complete", "")
 	o := <-c
@@ -520,7 +520,7 @@ func TestOutlivesTheConsole(t *testing.T) {
 			return nil, next.(pipeline.Follower).Follow(t.Context(), env, pipeline.Plan{}, p)
 		})
 		a.say("p", true, "two")
-		d.write("made", "")
+		d.write("made", "x")
 		a.pod(name, "p", "Succeeded", 0, well)
 		a.end(name, end, "")
 		o := <-c

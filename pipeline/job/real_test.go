@@ -68,7 +68,7 @@ func TestRealServer(t *testing.T) {
 	o["status"] = object{"startTime": now, "completionTime": now, "succeeded": 1, "uncountedTerminatedPods": object{}, "conditions": []object{
 		{"type": "SuccessCriteriaMet", "status": "True", "lastTransitionTime": now, "lastProbeTime": now},
 		{"type": "Complete", "status": "True", "lastTransitionTime": now, "lastProbeTime": now}}}
-	d.write("made", "")
+	d.write("made", "x")
 	update(o, "/status")
 	(<-c).wants(t, "")
 	if err := os.Remove(filepath.Join(d.dir, "made")); err != nil {

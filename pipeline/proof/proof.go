@@ -22,8 +22,10 @@ import (
 // looked is how much of a file is searched for a text, in bytes.
 const looked = 1 << 20
 
-// grain is the coarsest time of change that a file system keeps.
-const grain = time.Second
+const (
+	grain = time.Second     // the coarsest time of change that a file system keeps
+	ahead = 5 * time.Minute // that the clock of a file may be of this machine's
+)
 
 // found is a file that a proof is about.
 type found struct {
@@ -34,9 +36,9 @@ type found struct {
 }
 
 // Check looks whether all that proofs want is there and not empty, with words in
-// the place of their placeholders; began is when the program did, by the clock of this machine.
-// The evidence has each proof by the files that it names. Relative files are below
-// the directory of the configuration, and never lead out of it.
+// the place of their placeholders; began is when the program did, by the clock of
+// this machine. The evidence has each proof by the files that it names. Relative
+// files are below the directory of the configuration, and never lead out of it.
 func Check(ctx context.Context, env *pipeline.Env, proofs []config.Proof, words map[string]string, began time.Time) (pipeline.Evidence, error) {
 	ev := pipeline.Evidence{}
 	var errs []error
@@ -119,6 +121,9 @@ func check(ctx context.Context, env *pipeline.Env, p config.Proof, pattern strin
 		}
 		if p.Fresh && f.modified.Before(began.Truncate(grain)) {
 			return "", fmt.Errorf("%s is of %s, before the run began at %s", config.Inert(f.name), stamp(f.modified), stamp(began))
+		}
+		if p.Fresh && f.modified.After(time.Now().Add(ahead)) {
+			return "", fmt.Errorf("%s is of %s, which is yet to come: nobody can tell when it was made", config.Inert(f.name), stamp(f.modified))
 		}
 		if p.Contains != "" {
 			if err := contains(f, p.Contains); err != nil {

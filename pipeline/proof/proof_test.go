@@ -42,6 +42,10 @@ func world(t *testing.T) (*pipeline.Env, string, time.Time) {
 	if err := os.Chtimes(filepath.Join(dir, "9.7/old"), time.Time{}, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
+	write("9.7/later", "of a clock that is wrong")
+	if err := os.Chtimes(filepath.Join(dir, "9.7/later"), time.Time{}, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Symlink("/etc", filepath.Join(dir, "out")); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +85,7 @@ func TestCheck(t *testing.T) {
 		"digest of two":    {config.Proof{Files: "isos/*/*", SHA256: sum}, "2 files are there, where one"},
 		"fresh":            {config.Proof{Files: "isos/x86_64/*", Fresh: true}, ""},
 		"stale":            {config.Proof{Files: "{revision}/old", Fresh: true}, "before the run began"},
+		"of the future":    {config.Proof{Files: "{revision}/later", Fresh: true}, "which is yet to come"},
 		"old":              {config.Proof{Files: "{revision}/old"}, ""},
 		"absent":           {config.Proof{Files: "isos/{arch}/b.iso"}, "no such file"},
 		"absent root":      {config.Proof{Files: "/nonexistent/dir/*"}, "no such file"},

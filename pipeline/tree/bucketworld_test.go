@@ -178,6 +178,15 @@ func (w *bucketWorld) pointer(name string) string {
 	return id
 }
 
+// half tells in words what is half done in production.
+func (w *bucketWorld) half(o storage.Served) string {
+	w.t.Helper()
+	if _, err := o.Pointer(w.t.Context(), "production"); err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.Join(o.(storage.Parted).Apart(), "; ")
+}
+
 // objects are the digests of what is on the store below a prefix.
 func (w *bucketWorld) objects(prefix string) map[string]string {
 	w.t.Helper()

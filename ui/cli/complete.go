@@ -79,11 +79,12 @@ func (a *app) completeItems(cmd *cobra.Command, args []string, _ string) ([]cobr
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	manual := cmd.Name() == "tick"
-	work := cmd.Name() == "run" || cmd.Name() == "plan"
+	work := cmd.Name() == "run" || cmd.Name() == "plan" || cmd.Name() == "undo"
+	early := cmd.Name() == "early"
 	var all []cobra.Completion
 	for _, section := range v.Checklist.Sections {
 		for _, it := range section.Views {
-			if manual && it.Kind != checklist.Manual || work && it.Kind == checklist.Manual {
+			if manual && it.Kind != checklist.Manual || work && it.Kind == checklist.Manual || early && it.Status != checklist.StatusWaiting {
 				continue
 			}
 			all = append(all, cobra.CompletionWithDesc(it.ID, string(it.Status)+": "+it.Title))
