@@ -31,7 +31,7 @@ func Resolve(t *Template, targets []TargetRef) (Checklist, error) {
 		}
 		names[target.Name] = true
 	}
-	r := resolver{items: map[string]TemplateItem{}, targets: targets}
+	r := resolver{items: map[string]TemplateItem{}, targets: targets, found: map[[2]string][]string{}}
 	for _, section := range t.Sections {
 		for _, it := range section.Items {
 			r.items[it.ID] = it
@@ -63,6 +63,7 @@ func Resolve(t *Template, targets []TargetRef) (Checklist, error) {
 type resolver struct {
 	items   map[string]TemplateItem
 	targets []TargetRef
+	found   map[[2]string][]string // what stands for an item and a target, or all: many ways lead to it
 }
 
 // covers tells whether an item is made for a target.
@@ -106,30 +107,42 @@ func (r resolver) made(it TemplateItem) ([]Item, error) {
 func (r resolver) needs(ids []string, of *TargetRef) []string {
 	var all []string
 	for _, id := range ids {
-		var ones []string
-		need := r.items[id]
-		for _, target := range r.targets {
-			if need.covers(target) && (of == nil || of.Name == target.Name) {
-				ones = append(ones, id+":"+target.Name)
-			}
-		}
-		switch {
-		case need.Each == "":
-			ones = []string{id}
-		case of == nil && len(ones) > 0:
-			// What stands for it may not be for all that those before it in its chain are
-			// for: nothing begins before these, too, are done.
-			ones = append(ones, r.others(need, ones)...)
-		case len(ones) == 0:
-			ones = r.needs(need.Needs, of)
-		}
-		for _, one := range ones {
+		for _, one := range r.ones(id, of) {
 			if !slices.Contains(all, one) {
 				all = append(all, one)
 			}
 		}
 	}
 	return all
+}
+
+// ones are the ids of the items that stand for one of the template.
+func (r resolver) ones(id string, of *TargetRef) (ones []string) {
+	key := [2]string{id}
+	if of != nil {
+		key[1] = of.Name
+	}
+	if ones, ok := r.found[key]; ok {
+		return ones
+	}
+	need := r.items[id]
+	for _, target := range r.targets {
+		if need.covers(target) && (of == nil || of.Name == target.Name) {
+			ones = append(ones, id+":"+target.Name)
+		}
+	}
+	switch {
+	case need.Each == "":
+		ones = []string{id}
+	case of == nil && len(ones) > 0:
+		// What stands for it may not be for all that those before it in its chain are
+		// for: nothing begins before these, too, are done.
+		ones = append(ones, r.others(need, ones)...)
+	case len(ones) == 0:
+		ones = r.needs(need.Needs, of)
+	}
+	r.found[key] = ones
+	return ones
 }
 
 // others are the items of targets that an item is not for, of those that it needs.

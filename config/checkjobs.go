@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // jobs checks Kubernetes Jobs.
@@ -16,7 +17,12 @@ func (c *checker) jobs() {
 			c.fail(at+".kubectl", "no program", "write it and its first arguments as a list: [kubectl, --context, eks]")
 		}
 		for n, arg := range j.Kubectl {
-			c.passable(fmt.Sprintf("%s.kubectl[%d]", at, n), arg)
+			place := fmt.Sprintf("%s.kubectl[%d]", at, n)
+			c.passable(place, arg)
+			// Plans show the arguments, and the journal keeps them.
+			if flag, _, _ := strings.Cut(arg, "="); flag == "--token" || flag == "--password" {
+				c.fail(place, flag+" is a credential, which every plan would show", "let the kubeconfig hold it, and name that: --kubeconfig or --context")
+			}
 		}
 		c.arches(at+".architectures", j.Arch, false)
 		if c.sound(at+".proofs") && len(j.Proofs) == 0 {

@@ -34,3 +34,26 @@ func FuzzChange(f *testing.F) {
 		}
 	})
 }
+
+// What is read of a record on a store is what was written, and never leads out of
+// the tree.
+func FuzzParseDeed(f *testing.F) {
+	sum := [32]byte{1, 2}
+	for _, e := range []*entry{nil, {kind: file, size: 7, mtime: -1, sum: &sum, text: "a:b-2"}, {kind: file}} {
+		f.Add(append([]byte("a/b\t"), e.appendObject(nil)...))
+	}
+	f.Add([]byte("../x\t-"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		p, e, err := parseDeed(line, 1)
+		if err != nil {
+			return
+		}
+		if plainPath(p) != nil || p[0] == '/' {
+			t.Fatalf("%q is a path", p)
+		}
+		text := e[0].appendObject(append([]byte(p), '\t'))
+		if _, again, err := parseDeed(text, 1); err != nil || !bytes.Equal(again[0].appendObject(nil), e[0].appendObject(nil)) {
+			t.Fatalf("%q is written as %q, which is %v", line, text, err)
+		}
+	})
+}

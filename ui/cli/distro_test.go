@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,6 +119,47 @@ func accepted(t *testing.T, dir, pub string) {
 	}
 }
 
+// traced makes sure of what the scripts that were run before never had.
+func traced(t *testing.T, at string) {
+	t.Helper()
+	// Nothing is written for an edition that is none, however it is spelled.
+	t.Run("TestH03WrongEditionIsRefused", func(t *testing.T) {
+		for _, version := range []string{"RLVER=9", "9", "9.7-RC", "lookahead", "11.0", "9.8-beta"} {
+			cmd := exec.Command("gantry", "-C", at, "open", "patch", version)
+			if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() == 1 {
+				t.Errorf("patch %s: %v\n%s", version, err, out)
+			}
+		}
+	})
+	// Of everything that reached production the journal has who did it, the plan,
+	// and the phrase that was typed.
+	t.Run("TestH04NothingWithoutPlanPhraseAndTrace", func(t *testing.T) {
+		var answer struct {
+			Events []struct {
+				Type, Actor string
+				Data        struct{ Risk, Plan, Phrase string }
+			}
+		}
+		out := said(t, "-C", at, "history", "--json")
+		if err := json.Unmarshal([]byte(out), &answer); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		production := 0
+		for _, e := range answer.Events {
+			if e.Type != "run.intent" || e.Data.Risk != "production" {
+				continue
+			}
+			production++
+			if e.Actor == "" || len(e.Data.Plan) != 64 || !strings.Contains(e.Data.Phrase, " +") {
+				t.Errorf("%+v leaves no trace", e)
+			}
+		}
+		if production < 4 {
+			t.Errorf("the journal has %d changes of production, want two syncs and two lists at least", production)
+		}
+	})
+}
+
 // The demo of a patch day reviews, promotes and lists two releases; production is
 // rolled back from its record alone, to the byte.
 func TestDemoOfAPatchDay(t *testing.T) {
@@ -148,4 +190,5 @@ func TestDemoOfAPatchDay(t *testing.T) {
 		t.Errorf("the rollback did not bring it back: %v", err)
 	}
 	said(t, "-C", at, "verify", "rocky-10")
+	traced(t, at)
 }
