@@ -72,6 +72,12 @@ func (c *checker) stream(at string, t *Tree) {
 	}
 }
 
+// onStore tells whether a place is on a store.
+func onStore(a Area) bool {
+	_, _, remote := splitStore(a.Root)
+	return remote
+}
+
 // modes checks who may read a tree before and after its bitflip.
 func (c *checker) modes(at string, t *Tree) {
 	switch {
@@ -83,6 +89,8 @@ func (c *checker) modes(at string, t *Tree) {
 	case !c.sound(at+".closed") || c.given(at+".open") && !c.sound(at+".open"):
 	case t.Stream != Stable:
 		c.fail(at+".closed", "a "+string(t.Stream)+" has no production to be closed", "leave it out")
+	case onStore(t.Production):
+		c.fail(at+".closed", "production is on a store, which has no modes", "leave closed, open and private out")
 	case t.Closed&0o700 != 0o700:
 		c.fail(at+".closed", fmt.Sprintf("with mode %04o not even its owner could write there", t.Closed), `write one such as "0750"`)
 	case t.Closed&0o001 != 0:

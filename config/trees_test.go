@@ -92,6 +92,7 @@ func TestForestErrors(t *testing.T) {
 		"root empty":              {"{root: compose, path: \"{major}/stable\"}", "{root: \"\", path: \"{major}/stable\"}", []string{"7:23: no path"}},
 		"root url":                {"root: compose, path: \"{major}/stable\"", "root: \"s3://b\", path: \"{major}/stable\"", []string{`7:23: "s3://b" is neither a directory nor a store`}},
 		"root of no store":        {"root: compose, path: \"{major}/stable\"", "root: \"store:buckt/x\", path: \"{major}/stable\"", []string{"7:23: no store buckt"}},
+		"closed on a store":       {"production: {root: mirror,", "production: {root: \"store:bucket/m\",", []string{"14:15: production is on a store"}},
 		"mounted store":           {"root: compose, path: \"{major}/stable\"", "root: \"store:bucket/x\", mount: true, path: \"{major}/stable\"", []string{"7:48: a store is never mounted"}},
 		"path empty":              {"{root: compose, path: \"{major}/stable\"}", "{root: compose, path: \"\"}", []string{`7:38: "" is no directory below "compose", write one such as`}},
 		"path is root":            {"{root: compose, path: \"{major}/stable\"}", "{root: compose, path: .}", []string{`7:38: "." is no directory`}},

@@ -43,6 +43,7 @@ func (v *survey) lost(s *syncing) []string {
 	for _, at := range v.repos {
 		switch {
 		case s.tree.Keep || !at.dst:
+		case !at.src && v.remains(at.path):
 		case !at.src, at.here == 0 && at.there > 0:
 			lost[at.path] = true
 		}

@@ -122,7 +122,7 @@ func (l *ledger) current(ctx context.Context) (p pointer, err error) {
 		_, err = storage.ParseID(p.Sync)
 	}
 	if err != nil {
-		return p, fmt.Errorf("read the pointer %s: %w", key, err)
+		return p, fmt.Errorf("the pointer %s: %w", currentFile, err)
 	}
 	l.version = o.Version
 	return p, nil

@@ -1,6 +1,7 @@
 package tree_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -71,6 +72,13 @@ func TestBucketRollbackTo(t *testing.T) {
 	if got, err := w.served().Snapshots(t.Context()); err != nil || len(got) < 3 {
 		t.Errorf("the snapshots are %v, %v", got, err)
 	}
+	past := w.served().(interface {
+		Earlier(ctx context.Context, path string) ([][]byte, error)
+	})
+	repomd := "BaseOS/x86_64/os/repodata/repomd.xml"
+	if all, err := past.Earlier(t.Context(), onStore+repomd); err != nil || len(all) != 2 || hexSum(all[0]) != states[1][repomd] || hexSum(all[1]) != states[0][repomd] {
+		t.Errorf("it was %q before, %v", all, err)
+	}
 	if _, err := w.run("rollback", map[string]string{"to": ids[0]}); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +95,32 @@ func TestBucketRollbackTo(t *testing.T) {
 	equal(t, "production synced again", w.objects(onStore), states[2])
 }
 
-// bucketReader reads a repository on the store as a client does.
+// Objects that are uploaded in parts come back by an undo in one, by which the sync
+// before knows them.
+func TestBucketLargeObjects(t *testing.T) {
+	everyShop(t, func(t *testing.T, w *bucketWorld) {
+		var states []map[string]string
+		for round := range 3 {
+			put(t, w.compose("isos/x86_64/dvd.iso"), strings.Repeat(fmt.Sprintf("%07d", round), 3<<20))
+			w.must("stage")
+			w.must("promote")
+			states = append(states, w.objects(onStore))
+		}
+		for round := 1; round >= 0; round-- {
+			if p := w.must("rollback"); len(p.Alarms) > 0 {
+				t.Errorf("the alarms are %v", p.Alarms)
+			}
+			equal(t, "production", w.objects(onStore), states[round])
+			w.must("verify")
+		}
+		if p := w.must("promote"); len(p.Alarms) > 0 || p.Counts.Changed != 1 {
+			t.Errorf("synced again, the plan says %+v, %v", *p.Counts, p.Alarms)
+		}
+		equal(t, "production", w.objects(onStore), states[2])
+	})
+}
+
+// reader reads a repository on the store as a client does.
 func (w *bucketWorld) reader(at string) (int, error) {
 	return readRepoOf(w.t.Context(), w.store, onStore+at)
 }
@@ -104,7 +137,7 @@ func TestH05BucketPackagesBeforeMetadata(t *testing.T) {
 	storage.OnReach(func(point string) {
 		if point == "tree.phase.removing" {
 			reading.Lock()
-			reading.Unlock()
+			defer reading.Unlock()
 		}
 	})
 	defer storage.OnReach(nil)
@@ -295,6 +328,35 @@ func TestBucketTwoConsoles(t *testing.T) {
 	}
 	equal(t, "production", w.objects(onStore), contents(t, w.staging()))
 	w.must("verify")
+}
+
+// A console whose pointer another one took, while its machine slept, stops before
+// clients see anything of it.
+func TestBucketTakenOver(t *testing.T) {
+	w := newBucketWorld(t, t.TempDir(), newShop(t).URL)
+	w.composed(0)
+	w.must("stage")
+	w.must("promote")
+	w.composed(1)
+	w.must("stage")
+	const repomd = onStore + "BaseOS/x86_64/os/repodata/repomd.xml"
+	was := string(w.read(repomd))
+	var begun atomic.Bool
+	storage.OnReach(func(point string) {
+		if point == "tree.placed" && begun.CompareAndSwap(false, true) {
+			w.write(".gantry/rocky-9/production/current", `{"sync":"`+w.pointer("production")+`","claim":"of another"}`)
+		}
+	})
+	defer storage.OnReach(nil)
+	if _, err := w.run("promote", nil); !errors.Is(err, storage.ErrConflict) || !strings.Contains(err.Error(), "another console") {
+		t.Errorf("it says %v", err)
+	}
+	if got := string(w.read(repomd)); got != was {
+		t.Error("clients see the new metadata")
+	}
+	storage.OnReach(nil)
+	w.must("promote")
+	equal(t, "production", w.objects(onStore), contents(t, w.staging()))
 }
 
 // What a store cannot have is refused in words, before anything is written.

@@ -20,6 +20,7 @@ type rules struct {
 	root    bool   // may give files away
 	private bool   // world bits are off until the bitflip
 	keep    bool   // what the source lacks stays
+	worked  bool   // the destination is worked on between syncs: see made
 	closed  uint32 // mode of a new tree, where it is not that of the source
 }
 
@@ -66,7 +67,7 @@ func compare(ctx context.Context, src, dst *folder, r rules) (*difference, error
 		parts[i].src, parts[i].dst = reader{side: "the source", top: src, skip: r.skip}, reader{side: "the destination", top: dst, skip: r.skip}
 		parts[i].held, parts[i].packages, parts[i].repos = map[string]bool{}, map[string][2]int{}, map[string]*repo{}
 	}
-	err := walk(ctx, place{".", true, dst != nil}, func(n int, p place) ([]place, int, error) {
+	err := walk(ctx, place{path: ".", src: true, dst: dst != nil}, func(n int, p place) ([]place, int, error) {
 		return parts[n].visit(p, &r)
 	})
 	if err != nil {
@@ -138,9 +139,9 @@ func (c *comparison) visit(p place, r *rules) (below []place, entries int, err e
 		default:
 			s, d, i, j = &here[i], &there[j], i+1, j+1
 		}
-		if s == nil && r.keep {
+		if s == nil && (r.keep || p.stays || r.worked && p.src && made(d.name)) {
 			if stays = append(stays, *d); d.kind == dir {
-				below = append(below, place{(&change{dir: p.path, name: d.name}).path(), false, true})
+				below = append(below, place{path: (&change{dir: p.path, name: d.name}).path(), dst: true, stays: true})
 			}
 			continue
 		}
@@ -175,7 +176,7 @@ func (c *comparison) weigh(p place, s, d *child) (place, bool) {
 			ch.old = &was
 		}
 	}
-	next := place{ch.path(), s != nil && s.kind == dir, d != nil && d.kind == dir}
+	next := place{path: ch.path(), src: s != nil && s.kind == dir, dst: d != nil && d.kind == dir}
 	grouped := s != nil && s.kind == file && s.links > 1
 	switch {
 	case next.src && next.dst:
@@ -314,6 +315,12 @@ func (d *difference) withhold() {
 			c.new = c.old
 		}
 	}
+}
+
+// remains tells whether a directory stays though the source lacks it.
+func (d *difference) remains(p string) bool {
+	at, found := slices.BinarySearchFunc(d.extra, path.Dir(p), func(l listing, dir string) int { return cmp.Compare(l.path, dir) })
+	return found && slices.ContainsFunc(d.extra[at].here, func(c child) bool { return c.name == path.Base(p) })
 }
 
 // comes tells whether a file or link is to be at a path.

@@ -45,7 +45,7 @@ func (v *survey) close() {
 
 // rules of the syncs of this tree.
 func (s *syncing) rules() rules {
-	return rules{skip: s.tree.Exclude, owner: s.tree.Owner, root: us.uid == 0, keep: s.tree.Keep}
+	return rules{skip: s.tree.Exclude, owner: s.tree.Owner, root: us.uid == 0, keep: s.tree.Keep, worked: s.place == staging}
 }
 
 // look opens both sides and compares them. It changes nothing.

@@ -57,9 +57,12 @@ func (v *verify) Plan(ctx context.Context, env *pipeline.Env) (p pipeline.Plan, 
 		if half := c.half(); half != nil {
 			return &pipeline.RefusedError{Reason: c.apart(half), Hint: "let it come to its end, then verify"}
 		}
-		what := "sizes, times, modes and links"
+		what, each := "sizes, times, modes and links", "package"
+		if c.far != nil {
+			what, each = "keys, sizes and versions", "object"
+		}
 		if v.full {
-			what += ", and every package by its digest"
+			what += ", and every " + each + " by its digest"
 		}
 		p.Title = fmt.Sprintf("Verify %s of %s against sync %s: %s; nothing changes", v.place, v.target.Name, r.ID, what)
 		p.Facts = map[string]string{"sync": r.ID, "to": config.Inert(r.To)}

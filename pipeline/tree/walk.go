@@ -126,6 +126,7 @@ type descent struct {
 type place struct {
 	path     string
 	src, dst bool
+	stays    bool // with all below it, though the source lacks it
 }
 
 // walk calls visit for a directory and for all that visit returns, from as many

@@ -19,7 +19,7 @@ compose=$top/mnt/compose/$major/Rocky-$revision-$stamp/compose
 
 # The clock of the demo is behind: nothing that a program leaves there may come
 # from its future.
-trap 'for in in "$top/mnt" "$top/bucket"; do find "$in" ! -type l -newer "$top/clock" -exec touch -r "$top/clock" {} +; done' EXIT
+trap 'for in in "$top/mnt/compose" "$top/bucket"; do find "$in" ! -type l -newer "$top/clock" -exec touch -r "$top/clock" {} +; done' EXIT
 
 said() { printf '%s :: %s :: %s\n' "$(date '+%Y-%m-%d :: %H:%M:%S')" "${2:-INFO}" "$1"; }
 pause() { sleep 1; }
