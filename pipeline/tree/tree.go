@@ -14,7 +14,9 @@ import (
 // Make makes the step of an item on a tree, by the verb that it uses: stage
 // makes staging like the compose, promote makes production like staging,
 // rollback takes the last sync of production back, verify compares a place with
-// what its last sync left, prune removes what old syncs kept.
+// what its last sync left, prune removes what old syncs kept. Production is a
+// directory, or a prefix of a store, where files alone can be: links to files
+// become files, and modes, owners and times are those of the store.
 //
 // Options of items: "to" of rollback is the sync to go back to, empty for the one
 // before the last; "pointer" of verify is staging or production (the default),
