@@ -387,7 +387,7 @@ func TestLinksOfUndo(t *testing.T) {
 }
 
 func TestStore(t *testing.T) {
-	b := newBench(t, `closed: "0750"`, `stores: [{name: s, bucket: rocky, endpoint: "http://127.0.0.1:1"}]`)
+	b := newBench(t, "alarm: 10", `stores: [{name: s, bucket: rocky, endpoint: "http://127.0.0.1:1"}]`)
 	b.yaml = strings.Replace(b.yaml, "root: prod,", `root: "store:s/prod",`, 1)
 	b.load("")
 	b.refused(b.step, "is on a store, which has no directory to open")

@@ -142,8 +142,8 @@ func TestFarEndsWithItsProgram(t *testing.T) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}()
-	script := "setsid sh -c 'echo $$ >" + mark + "; while :; do echo more; done' & while [ ! -s " + mark + " ]; do sleep 0.1; done; echo last"
-	_, log, err := f.console("    argv: [sh, -c, " + quote(script) + "]\n    timeout: 8s\n").run(t.Context())
+	script := "setsid sh -c 'echo $$ >" + mark + "; while :; do echo more; sleep 0.01; done' & while [ ! -s " + mark + " ]; do sleep 0.1; done; echo last"
+	_, log, err := f.console("    argv: [sh, -c, " + quote(script) + "]\n    timeout: 1m\n").run(t.Context())
 	if err != nil || !strings.Contains(log, "last\n") {
 		t.Errorf("got %v; log %.300s", err, log)
 	}
