@@ -71,10 +71,10 @@ func (s *syncing) whole(ctx context.Context, v *survey, now time.Time) error {
 	return config.Hint(err, "wait until it is complete, or make its metadata again")
 }
 
-// files opens files of a repository of the source.
-func (v *survey) files(dir string) repodata.Files {
+// filesOf opens files of a repository below a directory.
+func filesOf(top *folder, dir string) repodata.Files {
 	return func(_ context.Context, name string) (io.ReadCloser, int64, error) {
-		f, size, err := openFile(v.from, path.Join(dir, name))
+		f, size, err := openFile(top, path.Join(dir, name))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -106,9 +106,10 @@ func openFile(top *folder, p string) (*os.File, int64, error) {
 	return f, about.Size(), nil
 }
 
-// complete reads the metadata of a repository and looks for all that it names.
+// complete reads the metadata of a repository, looks for all that it names, and
+// makes sure that what is new of it would be copied.
 func (v *survey) complete(ctx context.Context, at *repo) error {
-	r, err := repodata.Open(ctx, v.files(at.path))
+	r, err := repodata.Open(ctx, filesOf(v.from, at.path))
 	if err != nil {
 		return err
 	}
@@ -118,6 +119,7 @@ func (v *survey) complete(ctx context.Context, at *repo) error {
 		}
 	}
 	missing, first := 0, ""
+	known, veiled := v.known(ctx, at), []string{}
 	err = r.Packages(ctx, func(p repodata.PackageRef) error {
 		e := v.lookup(path.Join(at.path, p.Href))
 		switch {
@@ -128,6 +130,15 @@ func (v *survey) complete(ctx context.Context, at *repo) error {
 			}
 		default:
 			e.sum = digest(p.SHA256)
+			if was := known(p.Href); was != nil && e.sum != nil && *was != *e.sum {
+				same, err := v.masked(path.Join(at.path, p.Href), e)
+				if err != nil {
+					return err
+				}
+				if same {
+					veiled = append(veiled, p.Href)
+				}
+			}
 		}
 		return nil
 	})
@@ -136,6 +147,10 @@ func (v *survey) complete(ctx context.Context, at *repo) error {
 		if missing > 1 {
 			err = fmt.Errorf("%w and others", err)
 		}
+	}
+	if err == nil && len(veiled) > 0 {
+		err = fmt.Errorf("%s with other bytes than clients have, but the same name, size and time, so that a sync would leave them out (touch them in the source): %s",
+			repository.Count(len(veiled), "package", "packages"), config.Inert(few(veiled)))
 	}
 	return err
 }

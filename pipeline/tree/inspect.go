@@ -149,7 +149,6 @@ type leader struct {
 
 // hash hashes what the metadata of the repositories names, and the metadata.
 func (f *findings) hash(ctx context.Context, to *folder, has *difference, count func(int64)) error {
-	v := &survey{difference: has, from: to}
 	all, ctx := errgroup.WithContext(ctx)
 	all.SetLimit(runtime.GOMAXPROCS(0))
 	var mu sync.Mutex // guards f
@@ -160,7 +159,7 @@ func (f *findings) hash(ctx context.Context, to *folder, has *difference, count 
 	}
 	for _, at := range slices.SortedFunc(maps.Values(has.repos), func(a, b *repo) int { return strings.Compare(a.path, b.path) }) {
 		f.repos++
-		r, err := repodata.Open(ctx, v.files(at.path))
+		r, err := repodata.Open(ctx, filesOf(to, at.path))
 		if err == nil {
 			err = r.Verify(ctx)
 		}
@@ -176,7 +175,7 @@ func (f *findings) hash(ctx context.Context, to *folder, has *difference, count 
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := v.hashed(path.Join(at.path, p.Href), p, count); err != nil {
+				if err := hashed(to, path.Join(at.path, p.Href), p, count); err != nil {
 					note("%v", err)
 				}
 				return nil
@@ -191,8 +190,8 @@ func (f *findings) hash(ctx context.Context, to *folder, has *difference, count 
 }
 
 // hashed compares a package with what its repository says of it.
-func (v *survey) hashed(at string, p repodata.PackageRef, count func(int64)) error {
-	f, size, err := openFile(v.from, at)
+func hashed(top *folder, at string, p repodata.PackageRef, count func(int64)) error {
+	f, size, err := openFile(top, at)
 	if err != nil {
 		return err
 	}
