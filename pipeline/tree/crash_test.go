@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"gantry/pipeline/tree"
 	"gantry/storage"
@@ -52,12 +53,18 @@ func TestCrashChild(t *testing.T) {
 	}
 }
 
+// command is a verb in a process of its own.
+func (w *world) command(verb string, kill int) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestCrashChild$")
+	cmd.Env = append(os.Environ(), "GANTRY_TREE_CHILD="+w.at, "GANTRY_TREE_VERB="+verb, "GANTRY_TREE_KILL="+strconv.Itoa(kill), "GANTRY_TREE_VERSION="+w.version)
+	return cmd
+}
+
 // child runs a verb in a process of its own that is killed at a failpoint; it
 // tells whether it was.
 func (w *world) child(verb string, kill int) (killed bool) {
 	w.t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestCrashChild$")
-	cmd.Env = append(os.Environ(), "GANTRY_TREE_CHILD="+w.at, "GANTRY_TREE_VERB="+verb, "GANTRY_TREE_KILL="+strconv.Itoa(kill), "GANTRY_TREE_VERSION="+w.version)
+	cmd := w.command(verb, kill)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return false
@@ -151,6 +158,52 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		equal(t, when, picture(t, w.production()), old)
 	}
+}
+
+// The same, killed by the clock: wherever the process is then, between failpoints
+// as well.
+func TestKilledByTheClock(t *testing.T) {
+	moments := 100
+	if testing.Short() {
+		moments = 10
+	}
+	w := newWorld(t, t.TempDir())
+	w.composed(0)
+	w.must("stage")
+	w.must("promote")
+	w.composed(5)
+	w.must("stage")
+	old, want := picture(t, w.production()), picture(t, w.staging())
+	began := time.Now()
+	if out, err := w.command("promote", -1).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	whole := time.Since(began)
+	w.must("rollback")
+	rng, amid := rand.New(rand.NewPCG(11, 11)), 0
+	for n := range moments {
+		cmd := w.command("promote", -1)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(rng.Int64N(int64(whole))))
+		cmd.Process.Kill() // it may be over
+		cmd.Wait()
+		when := fmt.Sprintf("moment %d", n)
+		for _, p := range []string{"BaseOS/x86_64/os", "AppStream/x86_64/os", "BaseOS/source/tree"} {
+			if found, err := readRepo(t.Context(), w.production(), p); err != nil || found == 0 {
+				t.Fatalf("%s: a reader of %s found %d packages: %v", when, p, found, err)
+			}
+		}
+		if len(w.half()) > 0 {
+			amid++
+		}
+		w.must("promote")
+		equal(t, when+", gone on", picture(t, w.production()), want)
+		w.must("rollback")
+		equal(t, when+", taken back", picture(t, w.production()), old)
+	}
+	t.Logf("%d of %d were in the middle of a sync", amid, moments)
 }
 
 // Every failpoint is passed by a sync and its undo.
