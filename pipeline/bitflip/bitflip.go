@@ -34,8 +34,8 @@ type flip struct {
 // release in the production of the tree that the item is about. Its reverse closes
 // it again.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if len(item.With) > 0 {
-		return nil, config.Hint(fmt.Errorf("item %s: bitflip has no options", item.ID), "leave with out")
+	if err := item.Takes(); err != nil {
+		return nil, err
 	}
 	t, ok := cfg.Target(item.Target)
 	if !ok || t.Tree == nil {

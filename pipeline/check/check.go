@@ -5,9 +5,6 @@ package check
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -87,19 +84,4 @@ func (s scope) targets(env *pipeline.Env) []*config.Target {
 		return []*config.Target{s.own}
 	}
 	return env.Targets()
-}
-
-// knows refuses options that a check does not have: a mistyped one would change
-// what is checked.
-func knows(item checklist.Item, options ...string) error {
-	for _, name := range slices.Sorted(maps.Keys(item.With)) {
-		if !slices.Contains(options, name) {
-			hint := "it has none: leave with out"
-			if len(options) > 0 {
-				hint = "its options are " + strings.Join(options, ", ")
-			}
-			return config.Hint(fmt.Errorf("item %s: %s has no option %q", item.ID, item.Uses, config.Inert(name)), hint)
-		}
-	}
-	return nil
 }

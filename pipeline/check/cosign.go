@@ -16,7 +16,7 @@ import (
 // (With key): the file that clients are given is a real public key and no
 // placeholder, the private key can be unlocked, and it is its other half.
 func newCosign(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "key"); err != nil {
+	if err := item.Takes("key"); err != nil {
 		return nil, err
 	}
 	about, err := newScope(cfg, item)

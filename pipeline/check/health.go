@@ -21,7 +21,7 @@ const atOnce = 8 // probes
 // them whatever fails. Each has its own wanted status, so that what must be
 // refused (401) or absent (404) is a probe like any other.
 func newHealth(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item); err != nil {
+	if err := item.Takes(); err != nil {
 		return nil, err
 	}
 	return observation{func(ctx context.Context, env *pipeline.Env, p *pipeline.Progress) (pipeline.Evidence, error) {

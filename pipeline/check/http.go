@@ -33,7 +33,7 @@ type probe struct {
 // newProbe makes an HTTP check of the configuration (With probe). With expect
 // another status is wanted, With anonymous: "true" no credentials are sent.
 func newProbe(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "probe", "expect", "anonymous"); err != nil {
+	if err := item.Takes("probe", "expect", "anonymous"); err != nil {
 		return nil, err
 	}
 	p, ok := cfg.Probe(item.With["probe"])

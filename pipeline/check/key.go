@@ -23,7 +23,7 @@ const margin = 30
 // within 30 days (With days). Images are signed with keys of another kind, which
 // check.cosign checks.
 func newKey(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "key", "days"); err != nil {
+	if err := item.Takes("key", "days"); err != nil {
 		return nil, err
 	}
 	about, err := newScope(cfg, item)

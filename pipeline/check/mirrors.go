@@ -36,7 +36,7 @@ type mirrors struct {
 
 // newMirrors makes a check of mirrors of the configuration (With name).
 func newMirrors(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "name"); err != nil {
+	if err := item.Takes("name"); err != nil {
 		return nil, err
 	}
 	m := mirrors{cfg: cfg}

@@ -14,7 +14,7 @@ import (
 // newReach checks that state, staging area and served tree are there, whether
 // directories or stores behind a tunnel, and that registries answer.
 func newReach(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item); err != nil {
+	if err := item.Takes(); err != nil {
 		return nil, err
 	}
 	about, err := newScope(cfg, item)

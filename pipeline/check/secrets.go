@@ -18,7 +18,7 @@ import (
 // that every forge has the Actions secrets that the configuration says its
 // workflows need. What they hold is not looked at and not kept.
 func newSecrets(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item); err != nil {
+	if err := item.Takes(); err != nil {
 		return nil, err
 	}
 	return observation{func(ctx context.Context, _ *pipeline.Env, p *pipeline.Progress) (pipeline.Evidence, error) {

@@ -24,7 +24,7 @@ const (
 // that inodes are left on both. Where they are one, it must have room for both. A
 // bucket has room as far as anybody can tell.
 func newSpace(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "bytes"); err != nil {
+	if err := item.Takes("bytes"); err != nil {
 		return nil, err
 	}
 	about, err := newScope(cfg, item)

@@ -18,7 +18,7 @@ import (
 // about, that it is intact, and that a final release holds no pre-release. Every
 // package has a sidecar, every sidecar a package, and the digests are equal.
 func newStaged(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item); err != nil {
+	if err := item.Takes(); err != nil {
 		return nil, err
 	}
 	about, err := newScope(cfg, item)

@@ -43,6 +43,9 @@ type step struct {
 // stand for what is checked; one that is {requires} alone becomes --repo=NAME, once
 // for each repository that packages may be taken from.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	if err := item.Takes("name"); err != nil {
+		return nil, err
+	}
 	name := config.Inert(item.With["name"])
 	c, ok := cfg.Closure(item.With["name"])
 	if !ok {

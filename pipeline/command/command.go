@@ -28,6 +28,9 @@ type step struct {
 // of a command of the configuration (command says the same), and creates, a file
 // below the configuration's directory that must be there afterwards as well.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	if err := item.Takes("name", "command", "creates"); err != nil {
+		return nil, err
+	}
 	name := cmp.Or(item.With["name"], item.With["command"])
 	cmd, ok := cfg.Command(name)
 	if !ok {

@@ -14,7 +14,7 @@ import (
 type identity struct{ place }
 
 func newIdentity(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "in"); err != nil {
+	if err := item.Takes("in"); err != nil {
 		return nil, err
 	}
 	p, err := placeOf(cfg, item, "compose", "staging", "production")

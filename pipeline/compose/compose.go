@@ -10,9 +10,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -33,18 +30,6 @@ func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
 		return newLatest(cfg, item)
 	}
 	return nil, fmt.Errorf("item %s uses %q, which is nothing that is done to a compose", item.ID, config.Inert(item.Uses))
-}
-
-// knows refuses options that a step does not have: a mistyped one would change
-// what is done.
-func knows(item checklist.Item, options ...string) error {
-	for _, name := range slices.Sorted(maps.Keys(item.With)) {
-		if !slices.Contains(options, name) {
-			return config.Hint(fmt.Errorf("item %s: %s has no option %q", item.ID, item.Uses, config.Inert(name)),
-				"its options are "+strings.Join(options, ", "))
-		}
-	}
-	return nil
 }
 
 // most is how many things a plan lists one by one.

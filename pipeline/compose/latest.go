@@ -24,7 +24,7 @@ type latest struct {
 // directory beside it. Where that ends with *, it is the newest compose that ended
 // of those whose name begins so.
 func newLatest(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "in", "link", "to"); err != nil {
+	if err := item.Takes("in", "link", "to"); err != nil {
 		return nil, err
 	}
 	p, err := placeOf(cfg, item, areas...)

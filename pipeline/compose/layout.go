@@ -30,7 +30,7 @@ type layout struct {
 // (NFV=nfv,Devel=devel); and beside, links to the edition in the directory that it
 // is in (latest-{major},{revision}).
 func newLayout(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "drop", "link", "beside"); err != nil {
+	if err := item.Takes("drop", "link", "beside"); err != nil {
 		return nil, err
 	}
 	p, err := placeOf(cfg, item, "staging")

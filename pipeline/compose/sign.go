@@ -21,7 +21,7 @@ import (
 type signing struct{ place }
 
 func newSigning(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	if err := knows(item, "in"); err != nil {
+	if err := item.Takes("in"); err != nil {
 		return nil, err
 	}
 	p, err := placeOf(cfg, item, areas...)

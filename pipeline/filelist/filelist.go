@@ -9,10 +9,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"gantry/checklist"
@@ -37,10 +35,8 @@ type place struct{ dir, name string }
 // Make makes the step of an item that uses filelist. Its option name is the name
 // of the lists in the configuration.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	for _, name := range slices.Sorted(maps.Keys(item.With)) {
-		if name != "name" {
-			return nil, config.Hint(fmt.Errorf("item %s: filelist has no option %q", item.ID, config.Inert(name)), "its one option is name")
-		}
+	if err := item.Takes("name"); err != nil {
+		return nil, err
 	}
 	lists, ok := cfg.FileList(item.With["name"])
 	if !ok {

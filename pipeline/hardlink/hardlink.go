@@ -7,8 +7,6 @@ package hardlink
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"gantry/checklist"
@@ -37,10 +35,8 @@ type step struct {
 // tree. Its option in is the place where it works: production (default), staging
 // or compose.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	for _, name := range slices.Sorted(maps.Keys(item.With)) {
-		if name != "in" {
-			return nil, config.Hint(fmt.Errorf("item %s: hardlink has no option %q", item.ID, config.Inert(name)), "its one option is in")
-		}
+	if err := item.Takes("in"); err != nil {
+		return nil, err
 	}
 	t, ok := cfg.Target(item.Target)
 	if !ok || t.Tree == nil {

@@ -3,8 +3,6 @@ package image
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"gantry/checklist"
 	"gantry/config"
@@ -14,10 +12,8 @@ import (
 // Make makes the step of an item that uses image.check or image.checksum, with
 // the name of a matrix of images.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	for _, option := range slices.Sorted(maps.Keys(item.With)) {
-		if option != "name" {
-			return nil, config.Hint(fmt.Errorf("item %s: %s has no option %q", item.ID, item.Uses, config.Inert(option)), "its option is name")
-		}
+	if err := item.Takes("name"); err != nil {
+		return nil, err
 	}
 	im, tree, err := Find(cfg, item, item.With["name"])
 	if err != nil {

@@ -30,6 +30,9 @@ type step struct {
 // Make makes the step of an item that uses job. Its option name is that of a job
 // of the configuration.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
+	if err := item.Takes("name"); err != nil {
+		return nil, err
+	}
 	j, ok := cfg.Job(item.With["name"])
 	if !ok {
 		return nil, config.Hint(fmt.Errorf("item %s runs job %q, which the configuration does not have", item.ID, config.Inert(item.With["name"])),

@@ -4,7 +4,6 @@ package torrent
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,10 +17,8 @@ import (
 // Make makes the step of an item that uses torrent.make, torrent.publish or
 // torrent.seeds, with the name of torrents, of the tree that the item is about.
 func Make(cfg *config.Release, item checklist.Item) (pipeline.Step, error) {
-	for _, option := range slices.Sorted(maps.Keys(item.With)) {
-		if option != "name" {
-			return nil, config.Hint(fmt.Errorf("item %s: %s has no option %q", item.ID, item.Uses, config.Inert(option)), "its option is name")
-		}
+	if err := item.Takes("name"); err != nil {
+		return nil, err
 	}
 	at := slices.IndexFunc(cfg.Torrents, func(t config.Torrents) bool { return string(t.Name) == item.With["name"] })
 	if at < 0 {
